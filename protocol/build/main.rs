@@ -1,4 +1,15 @@
-//! Compiles our .proto files with protox, so that no protoc needs to be installed.
+//! Compiles our .proto files with protox, so that no protoc needs to be installed, and writes beside prost's
+//! types what prost has no answer for: the v1 JSON, and tables of what protobuf input must hold.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "cargo reads what a build script prints"
+)]
+
+mod json;
+mod names;
+mod schema;
+mod tables;
 
 use std::path::PathBuf;
 
@@ -17,9 +28,15 @@ const FILES: [&str; 11] = [
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=proto");
     let descriptors = protox::compile(FILES, ["proto"])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
+
+    let schema = schema::read(&descriptors);
+    std::fs::write(out.join("json.rs"), json::generate(&schema))?;
+    std::fs::write(out.join("tables.rs"), tables::generate(&schema))?;
+
     let mut config = prost_build::Config::new();
     config
         .out_dir(&out)
