@@ -1,6 +1,14 @@
 //! The Mesos v1 messages as JSON and protobuf, RecordIO, and our own agent and master RPC.
 //!
-//! Everything here is mechanical: no decision about a cluster is taken in this crate.
+//! Everything here is mechanical: no decision about a cluster is taken in this crate. It does no I/O either;
+//! tokio is in its dependency tree only through tonic, whose clients and servers the build script generates.
+
+pub mod json;
+pub mod media;
+pub mod pb;
+pub mod recordio;
+
+mod report;
 
 #[allow(
     clippy::all,
@@ -15,6 +23,9 @@ mod generated {
 
 /// The types that every v1 API shares (`mesos.v1`); the APIs themselves are modules below it.
 pub use generated::mesos::v1;
+
+/// The messages of `google.protobuf` that v1 uses.
+pub use generated::google::protobuf as google;
 
 /// What an agent and the leading master say to one another.
 pub use generated::mesolith::agents;
