@@ -1,0 +1,141 @@
+//! Agents: the nodes, what they have, and whether they can be reached.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use imbl::OrdSet;
+use serde::{Deserialize, Serialize};
+
+use crate::capability::Capabilities;
+use crate::connection::Connection;
+use crate::deadline::Deadline;
+use crate::effect::{Directive, Effect};
+use crate::id::{AgentId, OfferId, Session, TaskKey};
+use crate::resources::Resources;
+use crate::state::State;
+use crate::time::Time;
+
+mod disconnect;
+mod register;
+mod unreachable;
+mod unregister;
+
+pub use disconnect::{AgentDisconnected, Disconnect};
+pub use register::{AgentRegistered, AgentReregistered, ExecutorReport, Register, TaskReport};
+pub use unreachable::AgentUnreachable;
+pub use unregister::{AgentUnregistered, Unregister};
+
+pub(crate) use unreachable::lose;
+
+/// A registered agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agent {
+    /// Its number.
+    #[serde(rename = "i")]
+    pub id: AgentId,
+    /// What it says of itself.
+    #[serde(rename = "d")]
+    pub description: Arc<Description>,
+    /// How it is connected.
+    #[serde(rename = "c")]
+    pub connection: Connection,
+    /// Set while it is unreachable: since when. It then runs nothing that counts and has no offers.
+    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
+    pub unreachable_since: Option<Time>,
+    /// First registration.
+    #[serde(rename = "r")]
+    pub registered_at: Time,
+    /// Latest return, if it ever came back.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub reregistered_at: Option<Time>,
+    /// All it has, with dynamic reservations and persistent volumes applied.
+    #[serde(rename = "t")]
+    pub total: Resources,
+    /// What tasks and executors on it use.
+    #[serde(rename = "u")]
+    pub used: Resources,
+    /// What is on the table.
+    #[serde(rename = "o")]
+    pub offered: Resources,
+    /// Its tasks that are not over, and those whose end is not acknowledged.
+    #[serde(rename = "k")]
+    pub tasks: OrdSet<TaskKey>,
+    /// Offers of its resources.
+    #[serde(rename = "f")]
+    pub offers: OrdSet<OfferId>,
+}
+
+/// What an agent says of itself when it registers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// Name that frameworks see.
+    #[serde(rename = "h")]
+    pub hostname: Arc<str>,
+    /// host:port of its HTTP API.
+    #[serde(rename = "a")]
+    pub address: Arc<str>,
+    /// Its Mesolith version.
+    #[serde(rename = "v")]
+    pub version: Arc<str>,
+    /// What it can do.
+    #[serde(rename = "c")]
+    pub capabilities: Capabilities,
+    /// What its flags say it has: static reservations only.
+    #[serde(rename = "r")]
+    pub resources: Resources,
+    /// The encoded v1 `AgentInfo`, without id and resources.
+    #[serde(rename = "p")]
+    pub payload: Bytes,
+}
+
+impl Agent {
+    /// Whether its resources may be offered now.
+    pub fn is_active(&self) -> bool {
+        self.connection.is_active() && self.unreachable_since.is_none()
+    }
+}
+
+impl Agent {
+    /// The stream to it, if one is open.
+    pub fn session(&self) -> Option<Session> {
+        match self.connection {
+            Connection::Connected(session) => Some(session),
+            Connection::Awaited { .. } | Connection::Disconnected { .. } => None,
+        }
+    }
+}
+
+impl State {
+    /// The agent, to change; its shared copies stay as they are.
+    pub(crate) fn agent_mut(&mut self, agent: AgentId) -> Option<&mut Agent> {
+        self.agents.get_mut(&agent).map(Arc::make_mut)
+    }
+
+    /// Sends `directive` to an agent's stream, if it has one. What must not be lost is derived again
+    /// when the agent comes back ([`crate::outstanding`]).
+    pub(crate) fn direct(&self, agent: AgentId, directive: Directive, effects: &mut Vec<Effect>) {
+        if let Some(session) = self.agents.get(&agent).and_then(|it| it.session()) {
+            effects.push(Effect::Agent {
+                to: agent,
+                session,
+                directive,
+            });
+        }
+    }
+
+    /// Changes how an agent is connected, and the deadline that goes with it.
+    pub(crate) fn connect_agent(&mut self, agent: AgentId, connection: Connection) {
+        let Some(changed) = self.agent_mut(agent) else {
+            return;
+        };
+        let before = std::mem::replace(&mut changed.connection, connection);
+        if let Some(until) = before.deadline() {
+            self.deadlines
+                .remove(&(until, Deadline::AgentReregister(agent)));
+        }
+        if let Some(until) = connection.deadline() {
+            self.deadlines
+                .insert((until, Deadline::AgentReregister(agent)));
+        }
+    }
+}

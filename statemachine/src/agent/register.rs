@@ -1,0 +1,287 @@
+//! An agent opens a stream: for the first time, or again with all it has.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use imbl::OrdSet;
+use serde::{Deserialize, Serialize};
+
+use super::{Agent, Description};
+use crate::command::Decide;
+use crate::connection::Connection;
+use crate::draft::{Draft, Reply};
+use crate::effect::{Directive, Effect, OperatorMessage};
+use crate::event::Fold;
+use crate::id::{AgentId, EventNumber, ExecutorId, ExecutorKey, Session, TaskId, TaskKey};
+use crate::outstanding;
+use crate::rejection::Rejection;
+use crate::resources::Resources;
+use crate::state::State;
+use crate::status::{Reason, Status, TaskState};
+use crate::task::{ExecutorEnded, TaskUpdated};
+use crate::time::Time;
+
+/// An agent's Hello, its shape checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Register {
+    /// The id that it brings; none for a new agent.
+    pub agent: Option<AgentId>,
+    /// What it says of itself.
+    pub description: Description,
+    /// The stream it came over.
+    pub session: Session,
+    /// Tasks it has, ended ones that are not acknowledged included.
+    pub tasks: Vec<TaskReport>,
+    /// Custom executors it runs.
+    pub executors: Vec<ExecutorReport>,
+    /// How far it has taken launches.
+    pub last_launch: EventNumber,
+}
+
+/// A task that an agent has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskReport {
+    /// Its framework's wire id.
+    pub framework: Arc<str>,
+    /// Its id.
+    pub task: TaskId,
+    /// The newest state that the agent knows.
+    pub state: TaskState,
+}
+
+/// An executor that an agent runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutorReport {
+    /// Its framework's wire id.
+    pub framework: Arc<str>,
+    /// Its id.
+    pub executor: ExecutorId,
+}
+
+/// An agent registered for the first time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentRegistered {
+    /// Its number.
+    #[serde(rename = "i")]
+    pub id: AgentId,
+    /// What it says of itself.
+    #[serde(rename = "d")]
+    pub description: Arc<Description>,
+    /// Its stream.
+    #[serde(rename = "c")]
+    pub session: Session,
+}
+
+/// An agent came back, over a new stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentReregistered {
+    /// Its number.
+    #[serde(rename = "i")]
+    pub id: AgentId,
+    /// What it says of itself now.
+    #[serde(rename = "d")]
+    pub description: Arc<Description>,
+    /// Its stream.
+    #[serde(rename = "c")]
+    pub session: Session,
+    /// All it has now.
+    #[serde(rename = "t")]
+    pub total: Resources,
+    /// How far it has taken launches: later ones are sent again.
+    #[serde(rename = "l")]
+    pub last_launch: EventNumber,
+}
+
+impl Decide for Register {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
+        match self.agent {
+            None => Ok(self.register(draft)),
+            Some(agent) => self.reregister(agent, draft),
+        }
+    }
+}
+
+impl Register {
+    fn register(&self, draft: &mut Draft<'_>) -> Reply {
+        let id = AgentId(draft.state().cluster.agents);
+        draft.record(AgentRegistered {
+            id,
+            description: Arc::new(self.description.clone()),
+            session: self.session,
+        });
+        Reply::Registered(id)
+    }
+
+    fn reregister(&self, id: AgentId, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
+        let state = draft.state();
+        let Some(agent) = state.agents.get(&id).cloned() else {
+            return Err(Rejection::AgentUnknown(state.agent_text(id).into()));
+        };
+        let total = carry_over(&agent, &self.description.resources)?;
+        draft.record(AgentReregistered {
+            id,
+            description: Arc::new(self.description.clone()),
+            session: self.session,
+            total,
+            last_launch: self.last_launch,
+        });
+        self.return_tasks(&agent, draft);
+        self.reconcile_executors(id, draft);
+        self.dismiss_unknown(id, draft);
+        Ok(Reply::Registered(id))
+    }
+
+    /// Tasks of an agent that was unreachable count again, in the state it reports (semantics 224).
+    fn return_tasks(&self, agent: &Agent, draft: &mut Draft<'_>) {
+        if agent.unreachable_since.is_none() {
+            return;
+        }
+        for report in &self.tasks {
+            let Some(key) = key(draft.state(), &report.framework, &report.task) else {
+                continue;
+            };
+            let Some(task) = draft.state().tasks.get(&key) else {
+                continue;
+            };
+            if task.agent != agent.id || task.state != TaskState::Unreachable {
+                continue;
+            }
+            let status = Status::by_master(
+                report.state,
+                Reason::AGENT_REREGISTERED,
+                "Unreachable agent reregistered",
+                draft.context().now,
+            );
+            draft.record(TaskUpdated {
+                key,
+                status: Arc::new(status),
+                latest: report.state,
+            });
+        }
+    }
+
+    /// Executors that the agent no longer has are over; those it was never told of are not.
+    fn reconcile_executors(&self, agent: AgentId, draft: &mut Draft<'_>) {
+        let state = draft.state();
+        let reported: BTreeSet<_> = self
+            .executors
+            .iter()
+            .filter_map(|report| {
+                let framework = *state.framework_ids.get(&report.framework)?;
+                Some(ExecutorKey {
+                    agent,
+                    framework,
+                    executor: report.executor.clone(),
+                })
+            })
+            .collect();
+        let gone: Vec<_> = state
+            .executors_on(agent)
+            .filter(|executor| !reported.contains(&executor.key))
+            .filter(|executor| executor.launched <= self.last_launch)
+            .map(|executor| executor.key.clone())
+            .collect();
+        for key in gone {
+            draft.record(ExecutorEnded { key, status: -1 });
+        }
+    }
+
+    /// What the agent has of frameworks that are over is to end.
+    fn dismiss_unknown(&self, agent: AgentId, draft: &mut Draft<'_>) {
+        let frameworks = self.tasks.iter().map(|report| &report.framework);
+        let frameworks = frameworks.chain(self.executors.iter().map(|report| &report.framework));
+        let over: BTreeSet<_> = frameworks
+            .filter(|wire_id| draft.state().framework_by_wire_id(wire_id).is_none())
+            .cloned()
+            .collect();
+        for framework in over {
+            let number = draft.state().cluster.events;
+            let directive = Directive::ShutdownFramework { framework, number };
+            draft.say(Effect::Agent {
+                to: agent,
+                session: self.session,
+                directive,
+            });
+        }
+        // after the shutdowns, so that no reconciliation names what is being shut down
+        let reported: BTreeSet<_> = self
+            .tasks
+            .iter()
+            .filter_map(|report| key(draft.state(), &report.framework, &report.task))
+            .collect();
+        for directive in outstanding::missing(draft.state(), agent, &reported, self.last_launch) {
+            draft.say(Effect::Agent {
+                to: agent,
+                session: self.session,
+                directive,
+            });
+        }
+    }
+}
+
+fn key(state: &State, framework: &Arc<str>, task: &TaskId) -> Option<TaskKey> {
+    let framework = *state.framework_ids.get(framework)?;
+    Some(TaskKey {
+        framework,
+        task: task.clone(),
+    })
+}
+
+/// The agent's total with its dynamic reservations and volumes, when its flags may have changed.
+fn carry_over(agent: &Agent, resources: &Resources) -> Result<Resources, Rejection> {
+    if agent.description.resources == *resources {
+        return Ok(agent.total.clone());
+    }
+    let mut total = resources.clone();
+    for converted in agent.total.converted() {
+        if !total.take(&converted.original()) {
+            return Err(Rejection::Invalid(
+                format!(
+                    "the agent's resources no longer hold its reservations and volumes: {converted}"
+                )
+                .into(),
+            ));
+        }
+        total.add(converted);
+    }
+    Ok(total)
+}
+
+impl Fold for AgentRegistered {
+    fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
+        state.cluster.agents = state.cluster.agents.max(self.id.0 + 1);
+        let agent = Agent {
+            id: self.id,
+            description: self.description.clone(),
+            connection: Connection::Connected(self.session),
+            unreachable_since: None,
+            registered_at: at,
+            reregistered_at: None,
+            total: self.description.resources.clone(),
+            used: Resources::default(),
+            offered: Resources::default(),
+            tasks: OrdSet::new(),
+            offers: OrdSet::new(),
+        };
+        state.agents.insert(self.id, Arc::new(agent));
+        effects.push(Effect::Operators(OperatorMessage::AgentAdded(self.id)));
+    }
+}
+
+impl Fold for AgentReregistered {
+    fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
+        state.connect_agent(self.id, Connection::Connected(self.session));
+        let Some(agent) = state.agent_mut(self.id) else {
+            return;
+        };
+        let was_unreachable = agent.unreachable_since.take().is_some();
+        agent.description = self.description.clone();
+        agent.total = self.total.clone();
+        agent.reregistered_at = Some(at);
+        if was_unreachable {
+            state.restore_executors(self.id);
+            effects.push(Effect::Operators(OperatorMessage::AgentAdded(self.id)));
+        }
+        outstanding::for_agent(state, self.id, self.last_launch, effects);
+    }
+}

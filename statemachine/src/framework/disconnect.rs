@@ -1,0 +1,91 @@
+//! A scheduler's stream ends, or does not come back to a new leader.
+
+use serde::{Deserialize, Serialize};
+
+use super::FrameworkRemoved;
+use crate::command::Decide;
+use crate::connection::Connection;
+use crate::draft::{Draft, Reply};
+use crate::effect::{Effect, FrameworkMessage};
+use crate::event::Fold;
+use crate::id::{FrameworkId, Session};
+use crate::rejection::Rejection;
+use crate::state::State;
+use crate::time::Time;
+
+/// The stream named by `session` has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Disconnect {
+    /// Whose stream.
+    pub framework: FrameworkId,
+    /// Which; news of any but the current one means nothing.
+    pub session: Session,
+}
+
+/// A framework is away: its offers are over, and it is removed at `until` unless it comes back
+/// (semantics 75).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameworkDisconnected {
+    /// Its number.
+    #[serde(rename = "i")]
+    pub id: FrameworkId,
+    /// When it is removed.
+    #[serde(rename = "u")]
+    pub until: Time,
+}
+
+impl Decide for Disconnect {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
+        let framework = draft.state().frameworks.get(&self.framework);
+        let framework = framework.ok_or(Rejection::FrameworkUnknown)?;
+        if framework.session() != Some(self.session) {
+            return Ok(Reply::Done);
+        }
+        let timeout_ms = framework.description.failover_timeout_ms;
+        let until = draft.context().now.after_ms(timeout_ms);
+        draft.record(FrameworkDisconnected {
+            id: self.framework,
+            until,
+        });
+        if timeout_ms == 0 {
+            draft.record(FrameworkRemoved { id: self.framework });
+        }
+        Ok(Reply::Done)
+    }
+}
+
+/// An awaited framework has not come back in time. It keeps at least the minimum that the settings
+/// give to schedulers after a change of leader, counted from the election.
+pub(crate) fn absent(draft: &mut Draft<'_>, id: FrameworkId) {
+    let state = draft.state();
+    let Some(framework) = state.frameworks.get(&id) else {
+        return;
+    };
+    let settings = &draft.context().settings;
+    let timeout_ms = framework
+        .description
+        .failover_timeout_ms
+        .max(settings.framework_failover_minimum_ms);
+    let until = state
+        .cluster
+        .elected_at
+        .after_ms(timeout_ms)
+        .max(draft.context().now);
+    draft.record(FrameworkDisconnected { id, until });
+}
+
+impl Fold for FrameworkDisconnected {
+    fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
+        // a half-open stream may still be there when the framework was only awaited
+        state.tell(self.id, FrameworkMessage::Closed, effects);
+        state.connect_framework(self.id, Connection::Disconnected { until: self.until });
+        let Some(framework) = state.framework_mut(self.id) else {
+            return;
+        };
+        framework.disconnected_at = Some(at);
+        for offer in framework.offers.clone() {
+            state.lift(offer);
+        }
+        state.book.unfilter(self.id, None);
+    }
+}

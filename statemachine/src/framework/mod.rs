@@ -1,0 +1,182 @@
+//! Frameworks: subscribed clients, their roles and what they have asked for.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use imbl::{OrdSet, Vector};
+use serde::{Deserialize, Serialize};
+
+use crate::capability::{self, Capabilities};
+use crate::connection::Connection;
+use crate::deadline::Deadline;
+use crate::effect::{Effect, FrameworkMessage};
+use crate::id::{FrameworkId, OfferId, Principal, Role, Session};
+use crate::state::State;
+use crate::task::Task;
+use crate::time::Time;
+
+mod disconnect;
+mod remove;
+mod revive;
+mod subscribe;
+mod suppress;
+
+pub use disconnect::{Disconnect, FrameworkDisconnected};
+pub use remove::{FrameworkRemoved, Teardown};
+pub use revive::{Revive, RolesRevived};
+pub use subscribe::{FrameworkResubscribed, FrameworkSubscribed, Subscribe};
+pub use suppress::{RolesSuppressed, Suppress};
+
+pub(crate) use disconnect::absent;
+
+/// A framework that is not over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Framework {
+    /// Its number in the core.
+    #[serde(rename = "i")]
+    pub id: FrameworkId,
+    /// Its id on the wire.
+    #[serde(rename = "w")]
+    pub wire_id: Arc<str>,
+    /// What it says of itself.
+    #[serde(rename = "d")]
+    pub description: Arc<Description>,
+    /// How it is connected.
+    #[serde(rename = "c")]
+    pub connection: Connection,
+    /// Roles that want no offers at present.
+    #[serde(rename = "s")]
+    pub suppressed: OrdSet<Role>,
+    /// First subscription.
+    #[serde(rename = "r")]
+    pub registered_at: Time,
+    /// Latest resubscription.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub reregistered_at: Option<Time>,
+    /// Latest disconnection.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub disconnected_at: Option<Time>,
+    /// Offers it holds.
+    #[serde(rename = "o")]
+    pub offers: OrdSet<OfferId>,
+    /// Its ended tasks, oldest first, as many as the retention allows.
+    #[serde(rename = "k")]
+    pub completed: Vector<Arc<Task>>,
+}
+
+/// What a framework says of itself (v1 `FrameworkInfo`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// Who it is, for authorization and as reserver.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<Principal>,
+    /// Unix user its tasks run as by default.
+    #[serde(rename = "u")]
+    pub user: Arc<str>,
+    /// Roles it takes offers for, without repetition.
+    #[serde(rename = "r")]
+    pub roles: Arc<[Role]>,
+    /// What it understands.
+    #[serde(rename = "c")]
+    pub capabilities: Capabilities,
+    /// Whether its tasks survive an agent's restart. Ours always do; kept because clients ask.
+    #[serde(rename = "k")]
+    pub checkpoint: bool,
+    /// How long it may be away before it is removed.
+    #[serde(rename = "f")]
+    pub failover_timeout_ms: u64,
+    /// The encoded v1 `FrameworkInfo`, without id, principal, user and checkpoint.
+    #[serde(rename = "b")]
+    pub payload: Bytes,
+}
+
+impl Description {
+    /// Whether it can tell lost tasks apart (`PARTITION_AWARE`).
+    pub fn is_partition_aware(&self) -> bool {
+        self.capabilities
+            .has(capability::framework::PARTITION_AWARE)
+    }
+}
+
+/// A framework that is over: refused when it comes back (semantics 59), shown to operators.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompletedFramework {
+    /// As it was at its end, with its completed tasks.
+    #[serde(rename = "f")]
+    pub framework: Arc<Framework>,
+    /// When it ended.
+    #[serde(rename = "t")]
+    pub ended_at: Time,
+}
+
+impl Framework {
+    /// The stream to it, if one is open.
+    pub fn session(&self) -> Option<Session> {
+        match self.connection {
+            Connection::Connected(session) => Some(session),
+            Connection::Awaited { .. } | Connection::Disconnected { .. } => None,
+        }
+    }
+
+    /// Whether it takes offers for this role at present.
+    pub fn wants(&self, role: &Role) -> bool {
+        self.description.roles.contains(role) && !self.suppressed.contains(role)
+    }
+}
+
+impl State {
+    /// The framework, to change; its shared copies stay as they are.
+    pub(crate) fn framework_mut(&mut self, framework: FrameworkId) -> Option<&mut Framework> {
+        self.frameworks.get_mut(&framework).map(Arc::make_mut)
+    }
+
+    /// The framework that a wire id names, if it is not over.
+    pub fn framework_by_wire_id(&self, wire_id: &str) -> Option<&Arc<Framework>> {
+        self.frameworks.get(self.framework_ids.get(wire_id)?)
+    }
+
+    /// Sends `message` to a framework's stream, if it has one.
+    pub(crate) fn tell(
+        &self,
+        framework: FrameworkId,
+        message: FrameworkMessage,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(session) = self.frameworks.get(&framework).and_then(|it| it.session()) {
+            effects.push(Effect::Framework {
+                to: framework,
+                session,
+                message,
+            });
+        }
+    }
+
+    /// Drops the deadline that runs for a framework.
+    pub(crate) fn forget_deadline(&mut self, framework: FrameworkId) {
+        let connection = self
+            .frameworks
+            .get(&framework)
+            .map(|framework| framework.connection);
+        if let Some(deadline) = connection.and_then(|connection| deadline(framework, connection)) {
+            self.deadlines.remove(&deadline);
+        }
+    }
+
+    /// Changes how a framework is connected, and the deadline that goes with it.
+    pub(crate) fn connect_framework(&mut self, framework: FrameworkId, connection: Connection) {
+        self.forget_deadline(framework);
+        let Some(changed) = self.framework_mut(framework) else {
+            return;
+        };
+        changed.connection = connection;
+        self.deadlines.extend(deadline(framework, connection));
+    }
+}
+
+fn deadline(framework: FrameworkId, connection: Connection) -> Option<(Time, Deadline)> {
+    match connection {
+        Connection::Connected(_) => None,
+        Connection::Awaited { until } => Some((until, Deadline::FrameworkAbsent(framework))),
+        Connection::Disconnected { until } => Some((until, Deadline::FrameworkFailover(framework))),
+    }
+}

@@ -1,0 +1,111 @@
+//! A framework ends: torn down, or away for too long.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::CompletedFramework;
+use crate::command::Decide;
+use crate::draft::{Draft, Reply};
+use crate::effect::{Directive, Effect, FrameworkMessage, OperatorMessage};
+use crate::event::Fold;
+use crate::id::{AgentId, FrameworkId};
+use crate::rejection::Rejection;
+use crate::state::State;
+use crate::status::{Reason, Status, TaskState};
+use crate::time::Time;
+
+/// TEARDOWN, by the scheduler or by an operator.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Teardown {
+    /// What ends.
+    pub framework: FrameworkId,
+}
+
+/// A framework ended: its tasks are killed, and it may not come back (semantics 77).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameworkRemoved {
+    /// Its number.
+    #[serde(rename = "i")]
+    pub id: FrameworkId,
+}
+
+impl Decide for Teardown {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
+        if !draft.state().frameworks.contains_key(&self.framework) {
+            return Err(Rejection::FrameworkUnknown);
+        }
+        draft.record(FrameworkRemoved { id: self.framework });
+        Ok(Reply::Done)
+    }
+}
+
+impl Fold for FrameworkRemoved {
+    fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
+        let Some(framework) = state.frameworks.get(&self.id).cloned() else {
+            return;
+        };
+        state.tell(self.id, FrameworkMessage::Closed, effects);
+        for offer in &framework.offers {
+            state.lift(*offer);
+        }
+        for agent in end_all(state, self.id, at) {
+            let directive = Directive::ShutdownFramework {
+                framework: framework.wire_id.clone(),
+                number: state.cluster.events,
+            };
+            state.direct(agent, directive, effects);
+        }
+        state.book.unfilter(self.id, None);
+        state.forget_deadline(self.id);
+        complete(state, self.id, at, effects);
+    }
+}
+
+/// Ends every task and executor of a framework in the books (no update is sent: nobody listens), and
+/// says on which agents there were any.
+fn end_all(state: &mut State, framework: FrameworkId, at: Time) -> BTreeSet<AgentId> {
+    let mut agents = BTreeSet::new();
+    let tasks: Vec<_> = state.tasks_of(framework).cloned().collect();
+    for task in tasks {
+        agents.insert(task.agent);
+        let status = Arc::new(Status::by_master(
+            TaskState::Killed,
+            Reason::FRAMEWORK_REMOVED,
+            "Framework has been removed",
+            at,
+        ));
+        state.advance(&task.key, &status, TaskState::Killed);
+        state.complete_task(&task.key);
+    }
+    let executors: Vec<_> = state
+        .executors
+        .keys()
+        .filter(|key| key.framework == framework)
+        .cloned()
+        .collect();
+    for key in executors {
+        agents.insert(key.agent);
+        state.end_executor(&key);
+    }
+    agents
+}
+
+fn complete(state: &mut State, id: FrameworkId, at: Time, effects: &mut Vec<Effect>) {
+    let Some(framework) = state.frameworks.remove(&id) else {
+        return;
+    };
+    effects.push(Effect::Operators(OperatorMessage::FrameworkRemoved(
+        framework.clone(),
+    )));
+    state
+        .completed_frameworks
+        .push_back(Arc::new(CompletedFramework {
+            framework,
+            ended_at: at,
+        }));
+    while state.completed_frameworks.len() > state.cluster.retention.completed_frameworks as usize {
+        state.completed_frameworks.pop_front();
+    }
+}

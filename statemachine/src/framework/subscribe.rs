@@ -1,0 +1,204 @@
+//! A framework subscribes: for the first time, again, or as a new scheduler that takes over.
+
+use std::sync::Arc;
+
+use imbl::{OrdSet, Vector};
+use serde::{Deserialize, Serialize};
+
+use super::{Description, Framework};
+use crate::command::Decide;
+use crate::connection::Connection;
+use crate::draft::{Draft, Reply};
+use crate::effect::{Effect, FrameworkMessage, OperatorMessage};
+use crate::event::Fold;
+use crate::id::{FrameworkId, OfferId, Role, Session};
+use crate::outstanding;
+use crate::rejection::Rejection;
+use crate::state::State;
+use crate::time::Time;
+
+/// SUBSCRIBE, its shape checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subscribe {
+    /// The id that the framework brings; none for a new one.
+    pub wire_id: Option<Arc<str>>,
+    /// What it says of itself.
+    pub description: Description,
+    /// Roles that want no offers yet; a subset of its roles.
+    pub suppressed: Vec<Role>,
+    /// The stream it came over.
+    pub session: Session,
+}
+
+/// A framework subscribed for the first time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameworkSubscribed {
+    /// Its number.
+    #[serde(rename = "i")]
+    pub id: FrameworkId,
+    /// Its id on the wire.
+    #[serde(rename = "w")]
+    pub wire_id: Arc<str>,
+    /// What it says of itself.
+    #[serde(rename = "d")]
+    pub description: Arc<Description>,
+    /// Roles that want no offers yet.
+    #[serde(rename = "s", default, skip_serializing_if = "Vec::is_empty")]
+    pub suppressed: Vec<Role>,
+    /// Its stream.
+    #[serde(rename = "c")]
+    pub session: Session,
+}
+
+/// A framework subscribed again, over a new stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameworkResubscribed {
+    /// Its number.
+    #[serde(rename = "i")]
+    pub id: FrameworkId,
+    /// What it says of itself now.
+    #[serde(rename = "d")]
+    pub description: Arc<Description>,
+    /// Roles that want no offers: exactly these from now on (semantics 62).
+    #[serde(rename = "s", default, skip_serializing_if = "Vec::is_empty")]
+    pub suppressed: Vec<Role>,
+    /// Its new stream.
+    #[serde(rename = "c")]
+    pub session: Session,
+    /// Offers that end: all of them when another scheduler took over (semantics 60), those of roles
+    /// it left otherwise. Offers made before a change of leader stand.
+    #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
+    pub discarded: Vec<OfferId>,
+}
+
+impl Decide for Subscribe {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
+        let state = draft.state();
+        if &*self.description.user == "root" && !draft.context().settings.root_submissions {
+            return Err(Rejection::FrameworkInvalid(
+                "user 'root' may not run tasks here (--root_submissions=false)".into(),
+            ));
+        }
+        let known = self
+            .wire_id
+            .as_ref()
+            .and_then(|wire_id| state.framework_ids.get(wire_id));
+        match known.copied() {
+            Some(id) => self.resubscribe(id, draft),
+            None => Ok(self.subscribe(draft)),
+        }
+    }
+}
+
+impl Subscribe {
+    fn subscribe(&self, draft: &mut Draft<'_>) -> Reply {
+        let (id, wire_id) = fresh(draft.state(), self.wire_id.as_ref());
+        draft.record(FrameworkSubscribed {
+            id,
+            wire_id: wire_id.clone(),
+            description: Arc::new(self.description.clone()),
+            suppressed: self.suppressed.clone(),
+            session: self.session,
+        });
+        Reply::Subscribed(id, wire_id)
+    }
+
+    fn resubscribe(&self, id: FrameworkId, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
+        let state = draft.state();
+        let Some(framework) = state.frameworks.get(&id) else {
+            return Err(Rejection::FrameworkRemoved);
+        };
+        if framework.description.principal != self.description.principal {
+            return Err(Rejection::FrameworkInvalid(
+                "Changing framework's principal is not allowed.".into(),
+            ));
+        }
+        // user and checkpoint never change over SUBSCRIBE (semantics 61)
+        let description = Description {
+            user: framework.description.user.clone(),
+            checkpoint: framework.description.checkpoint,
+            ..self.description.clone()
+        };
+        let taken_over = framework.connection.is_connected();
+        let stays = |offer: &OfferId| {
+            let role = state.offers.get(offer).map(|offer| &offer.role);
+            !taken_over && role.is_some_and(|role| description.roles.contains(role))
+        };
+        let discarded = framework
+            .offers
+            .iter()
+            .filter(|offer| !stays(offer))
+            .copied()
+            .collect();
+        let wire_id = framework.wire_id.clone();
+        draft.record(FrameworkResubscribed {
+            id,
+            description: Arc::new(description),
+            suppressed: self.suppressed.clone(),
+            session: self.session,
+            discarded,
+        });
+        Ok(Reply::Subscribed(id, wire_id))
+    }
+}
+
+/// The next number and, unless the client brings one, the wire id made from it (semantics 57). An
+/// id that a client has brought along already is passed over.
+fn fresh(state: &State, brought: Option<&Arc<str>>) -> (FrameworkId, Arc<str>) {
+    let mut number = state.cluster.frameworks;
+    if let Some(wire_id) = brought {
+        return (FrameworkId(number), wire_id.clone());
+    }
+    loop {
+        let wire_id: Arc<str> = format!("{}-{number:04}", state.cluster.id).into();
+        if !state.framework_ids.contains_key(&wire_id) {
+            return (FrameworkId(number), wire_id);
+        }
+        number += 1;
+    }
+}
+
+impl Fold for FrameworkSubscribed {
+    fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
+        state.cluster.frameworks = state.cluster.frameworks.max(self.id.0 + 1);
+        state.framework_ids.insert(self.wire_id.clone(), self.id);
+        let framework = Framework {
+            id: self.id,
+            wire_id: self.wire_id.clone(),
+            description: self.description.clone(),
+            connection: Connection::Connected(self.session),
+            suppressed: self.suppressed.iter().cloned().collect(),
+            registered_at: at,
+            reregistered_at: None,
+            disconnected_at: None,
+            offers: OrdSet::new(),
+            completed: Vector::new(),
+        };
+        state.frameworks.insert(self.id, Arc::new(framework));
+        effects.push(Effect::Operators(OperatorMessage::FrameworkAdded(self.id)));
+    }
+}
+
+impl Fold for FrameworkResubscribed {
+    fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
+        let failed_over = FrameworkMessage::Failure("Framework failed over".into());
+        state.tell(self.id, failed_over, effects);
+        state.connect_framework(self.id, Connection::Connected(self.session));
+        for offer in &self.discarded {
+            state.lift(*offer);
+        }
+        let Some(framework) = state.framework_mut(self.id) else {
+            return;
+        };
+        let changed = framework.description != self.description;
+        framework.description = self.description.clone();
+        framework.suppressed = self.suppressed.iter().cloned().collect();
+        framework.reregistered_at = Some(at);
+        outstanding::for_framework(state, self.id, effects);
+        if changed {
+            effects.push(Effect::Operators(OperatorMessage::FrameworkUpdated(
+                self.id,
+            )));
+        }
+    }
+}

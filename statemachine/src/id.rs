@@ -1,0 +1,111 @@
+//! Ids as the core keeps them: small numbers for what the master names, shared text for what
+//! frameworks name. Their wire form is text and is made at the edges with [`State::agent_text`]
+//! and its siblings.
+//!
+//! [`State::agent_text`]: crate::State::agent_text
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident($inner:ty)),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+    )*};
+}
+
+numbers! {
+    /// A framework. Its wire id is text of its own ([`crate::framework::Framework::wire_id`]), since a
+    /// client may bring any id with it (semantics 58).
+    FrameworkId(u32),
+    /// An agent; on the wire `<cluster>-S<number>` (semantics 57).
+    AgentId(u32),
+    /// An offer; on the wire `<cluster>-O<number>` (semantics 57).
+    OfferId(u64),
+    /// One connection of a framework or agent to one leader. Unique within the cluster's life, so
+    /// that news of an old connection's end cannot hurt a newer one.
+    Session(u64),
+    /// How many events had been folded when something was decided: grows by one with each event,
+    /// equal on every replica. Directives to agents are numbered with it.
+    EventNumber(u64),
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Arc<str>);
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl std::ops::Deref for $name {
+            type Target = str;
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// A task's id, unique among its framework's live tasks.
+    TaskId,
+    /// An executor's id, unique among its framework's executors on one agent.
+    ExecutorId,
+    /// A role's name, such as `*` or `eng/web`.
+    Role,
+    /// Who is calling, or on whose behalf something is held.
+    Principal,
+}
+
+/// A task, cluster-wide.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TaskKey {
+    /// Framework it belongs to; first, so that a framework's tasks are one range of the map.
+    #[serde(rename = "f")]
+    pub framework: FrameworkId,
+    /// Its id there.
+    #[serde(rename = "t")]
+    pub task: TaskId,
+}
+
+/// An executor, cluster-wide.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ExecutorKey {
+    /// Agent it runs on; first, so that an agent's executors are one range of the map.
+    #[serde(rename = "a")]
+    pub agent: AgentId,
+    /// Framework it belongs to.
+    #[serde(rename = "f")]
+    pub framework: FrameworkId,
+    /// Its id there.
+    #[serde(rename = "e")]
+    pub executor: ExecutorId,
+}

@@ -1,0 +1,237 @@
+//! A framework takes offers and says what to do with them: a pipeline of operations on what was
+//! offered, in which one may fail without stopping the next (semantics D).
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Offer;
+use super::filter::refuse;
+use super::launch;
+use crate::command::Decide;
+use crate::draft::{Draft, Reply};
+use crate::effect::Effect;
+use crate::event::Fold;
+use crate::id::{AgentId, FrameworkId, OfferId, Role};
+use crate::operation;
+use crate::rejection::Rejection;
+use crate::resources::Resources;
+use crate::state::State;
+use crate::status::{Reason, Status, TaskState};
+use crate::task::{TaskRefused, TaskSpec};
+use crate::time::Time;
+
+/// ACCEPT.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accept {
+    /// Who.
+    pub framework: FrameworkId,
+    /// Which.
+    pub offers: Vec<OfferReference>,
+    /// What to do, in order.
+    pub operations: Vec<Operation>,
+    /// For how long what is left over is refused; none if the call has no filters.
+    pub refuse_seconds: Option<f64>,
+}
+
+/// An offer as the framework named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferReference {
+    /// The offer; none if the text is no offer id of this cluster.
+    pub id: Option<OfferId>,
+    /// As it was named.
+    pub text: Arc<str>,
+}
+
+/// One thing to do. Resources that could not be read are an error text instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Start tasks, each on its own.
+    Launch(Vec<TaskSpec>),
+    /// Start tasks together or not at all.
+    LaunchGroup(Vec<TaskSpec>),
+    /// Hold resources for a role.
+    Reserve(Result<Resources, Arc<str>>),
+    /// Undo the last reservation of resources.
+    Unreserve(Result<Resources, Arc<str>>),
+    /// Make persistent volumes.
+    Create(Result<Resources, Arc<str>>),
+    /// Destroy persistent volumes and what is in them.
+    Destroy(Result<Resources, Arc<str>>),
+}
+
+/// A framework took offers; what it did with them follows, and what is left over is free again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffersAccepted {
+    /// Which.
+    #[serde(rename = "o")]
+    pub offers: Vec<OfferId>,
+}
+
+/// The resources in hand while the operations of one ACCEPT run.
+#[derive(Debug)]
+pub(crate) struct Hand {
+    pub(crate) framework: FrameworkId,
+    pub(crate) agent: AgentId,
+    pub(crate) role: Role,
+    /// What is still there.
+    pub(crate) rest: Resources,
+    /// What operations of this call made and nothing has used yet: it goes back unfiltered
+    /// (semantics 100).
+    pub(crate) converted: Resources,
+}
+
+impl Decide for Accept {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
+        if !draft.state().frameworks.contains_key(&self.framework) {
+            return Err(Rejection::FrameworkUnknown);
+        }
+        let found = self.found(draft.state());
+        match self.fault(draft.state()) {
+            Some(fault) => self.refuse_all(draft, &found, &fault),
+            None => self.carry_out(draft, &found),
+        }
+        Ok(Reply::Done)
+    }
+}
+
+impl Accept {
+    /// The offers named that are there and this framework's, each once.
+    fn found(&self, state: &State) -> Vec<Arc<Offer>> {
+        let mut found: Vec<_> = self
+            .offers
+            .iter()
+            .filter_map(|reference| state.offers.get(&reference.id?))
+            .filter(|offer| offer.framework == self.framework)
+            .cloned()
+            .collect();
+        found.sort_by_key(|offer| offer.id);
+        found.dedup_by_key(|offer| offer.id);
+        found
+    }
+
+    /// What makes the whole call invalid, if anything does (semantics 79, 81).
+    fn fault(&self, state: &State) -> Option<String> {
+        if self.offers.is_empty() {
+            return Some("No offers specified".into());
+        }
+        let mut first: Option<&Arc<Offer>> = None;
+        for (position, reference) in self.offers.iter().enumerate() {
+            let text = &reference.text;
+            if self.offers[..position]
+                .iter()
+                .any(|earlier| earlier.text == *text)
+            {
+                return Some(format!("Duplicate offer {text} in offer list"));
+            }
+            let Some(offer) = reference.id.and_then(|id| state.offers.get(&id)) else {
+                return Some(format!("Offer {text} is no longer valid"));
+            };
+            if offer.framework != self.framework {
+                return Some(format!("Offer {text} is not an offer to this framework"));
+            }
+            let first = first.get_or_insert(offer);
+            if first.agent != offer.agent {
+                return Some(format!(
+                    "Offer {text} is of another agent than the offers before it"
+                ));
+            }
+            if first.role != offer.role {
+                return Some(format!(
+                    "Offer {text} is for another role than the offers before it"
+                ));
+            }
+        }
+        None
+    }
+
+    /// Consumes what was valid, without a filter, and refuses every task (semantics 80).
+    fn refuse_all(&self, draft: &mut Draft<'_>, found: &[Arc<Offer>], fault: &str) {
+        self.consume(draft, found);
+        let message = format!("Task launched with invalid offers: {fault}");
+        for operation in &self.operations {
+            if let Operation::Launch(tasks) | Operation::LaunchGroup(tasks) = operation {
+                for task in tasks {
+                    drop_task(
+                        draft,
+                        self.framework,
+                        task,
+                        (Reason::INVALID_OFFERS, &message),
+                    );
+                }
+            }
+        }
+    }
+
+    fn consume(&self, draft: &mut Draft<'_>, found: &[Arc<Offer>]) {
+        if !found.is_empty() {
+            let offers = found.iter().map(|offer| offer.id).collect();
+            draft.record(OffersAccepted { offers });
+        }
+    }
+
+    fn carry_out(&self, draft: &mut Draft<'_>, found: &[Arc<Offer>]) {
+        let Some(first) = found.first() else { return };
+        let mut hand = Hand {
+            framework: self.framework,
+            agent: first.agent,
+            role: first.role.clone(),
+            rest: Resources::default(),
+            converted: Resources::default(),
+        };
+        for offer in found {
+            hand.rest.add_all(&offer.resources);
+        }
+        self.consume(draft, found);
+        for operation in &self.operations {
+            match operation {
+                Operation::Launch(tasks) => launch::launch(draft, &mut hand, tasks),
+                Operation::LaunchGroup(tasks) => launch::launch_group(draft, &mut hand, tasks),
+                Operation::Reserve(resources) => operation::reserve(draft, &mut hand, resources),
+                Operation::Unreserve(resources) => {
+                    operation::unreserve(draft, &mut hand, resources)
+                }
+                Operation::Create(volumes) => operation::create(draft, &mut hand, volumes),
+                Operation::Destroy(volumes) => operation::destroy(draft, &mut hand, volumes),
+            }
+        }
+        let left_over = hand.rest.without(&hand.converted);
+        let place = (hand.role, hand.agent);
+        refuse(draft, self.framework, place, left_over, self.refuse_seconds);
+    }
+}
+
+/// Tells a framework that a task was not launched for a reason that lies outside of it:
+/// `TASK_DROPPED`, or `TASK_LOST` for those that cannot tell (semantics 80, 83).
+pub(super) fn drop_task(
+    draft: &mut Draft<'_>,
+    framework: FrameworkId,
+    task: &TaskSpec,
+    (reason, message): (Reason, &str),
+) {
+    let aware = draft
+        .state()
+        .frameworks
+        .get(&framework)
+        .is_some_and(|framework| framework.description.is_partition_aware());
+    let state = if aware {
+        TaskState::Dropped
+    } else {
+        TaskState::Lost
+    };
+    let status = Status::by_master(state, reason, message, draft.context().now);
+    draft.record(TaskRefused {
+        framework,
+        task: task.id.clone(),
+        agent: task.agent,
+        status: Arc::new(status),
+    });
+}
+
+impl Fold for OffersAccepted {
+    fn fold(&self, state: &mut State, _at: Time, _effects: &mut Vec<Effect>) {
+        for offer in &self.offers {
+            state.lift(*offer);
+        }
+    }
+}

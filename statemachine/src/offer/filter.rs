@@ -1,0 +1,119 @@
+//! What a framework refused, it is not offered again for a while.
+
+use serde::{Deserialize, Serialize};
+
+use crate::allocator::OfferFilter;
+use crate::context::Context;
+use crate::draft::Draft;
+use crate::effect::Effect;
+use crate::event::Fold;
+use crate::id::{AgentId, FrameworkId, Role};
+use crate::resources::Resources;
+use crate::state::State;
+use crate::time::Time;
+
+/// How long a refusal counts that says nothing about it (semantics 104).
+pub const REFUSE_DEFAULT_MS: u64 = 5_000;
+/// How long a refusal counts at most: 365 days (semantics 105).
+pub const REFUSE_MAX_MS: u64 = 31_536_000_000;
+
+/// A framework is not to be offered these resources, or fewer, of this agent for this role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffersFiltered {
+    /// Who refused.
+    #[serde(rename = "f")]
+    pub framework: FrameworkId,
+    /// For which role.
+    #[serde(rename = "l")]
+    pub role: Role,
+    /// Of which agent.
+    #[serde(rename = "a")]
+    pub agent: AgentId,
+    /// What.
+    #[serde(rename = "r")]
+    pub resources: Resources,
+    /// For how long.
+    #[serde(rename = "u")]
+    pub until: Time,
+}
+
+/// How long `refuse_seconds` asks for; none for no filter at all (semantics 105, 106).
+pub fn refusal_ms(refuse_seconds: Option<f64>, context: &Context) -> Option<u64> {
+    let milliseconds = match refuse_seconds {
+        None => REFUSE_DEFAULT_MS,
+        Some(0.0) => return None,
+        Some(seconds) if seconds.is_nan() || seconds < 0.0 => REFUSE_DEFAULT_MS,
+        Some(seconds) if seconds >= 31_536_000.0 => REFUSE_MAX_MS,
+        Some(seconds) => (seconds * 1000.0) as u64,
+    };
+    Some(milliseconds.max(context.settings.allocation_interval_ms))
+}
+
+/// Records a refusal, unless nothing was refused or the framework wants no filter.
+pub(super) fn refuse(
+    draft: &mut Draft<'_>,
+    framework: FrameworkId,
+    place: (Role, AgentId),
+    resources: Resources,
+    refuse_seconds: Option<f64>,
+) {
+    let Some(milliseconds) = refusal_ms(refuse_seconds, draft.context()) else {
+        return;
+    };
+    if resources.is_empty() {
+        return;
+    }
+    let until = draft.context().now.after_ms(milliseconds);
+    let (role, agent) = place;
+    draft.record(OffersFiltered {
+        framework,
+        role,
+        agent,
+        resources,
+        until,
+    });
+}
+
+impl Fold for OffersFiltered {
+    fn fold(&self, state: &mut State, _at: Time, _effects: &mut Vec<Effect>) {
+        let filter = OfferFilter {
+            resources: self.resources.clone(),
+            until: self.until,
+        };
+        state
+            .book
+            .filter(self.framework, &self.role, self.agent, filter);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn check(refuse_seconds: Option<f64>, want: Option<u64>) {
+        let context = Context {
+            now: Time(0),
+            seed: 0,
+            principal: None,
+            settings: Arc::default(),
+        };
+        assert_eq!(
+            refusal_ms(refuse_seconds, &context),
+            want,
+            "{refuse_seconds:?}"
+        );
+    }
+
+    #[test]
+    fn refusals_last_as_semantics_105_and_106_say() {
+        check(None, Some(5_000));
+        check(Some(0.0), None);
+        check(Some(-3.0), Some(5_000));
+        check(Some(f64::NAN), Some(5_000));
+        check(Some(0.2), Some(1_000));
+        check(Some(60.0), Some(60_000));
+        check(Some(4_294_967_295.0), Some(31_536_000_000));
+        check(Some(f64::INFINITY), Some(31_536_000_000));
+    }
+}

@@ -1,0 +1,148 @@
+//! The LAUNCH operations: each task is checked against the state, then started or refused.
+
+use std::sync::Arc;
+
+use super::accept::{Hand, drop_task};
+use crate::draft::Draft;
+use crate::id::{ExecutorKey, TaskKey};
+use crate::resources::Resources;
+use crate::state::State;
+use crate::status::{Reason, Status, TaskState};
+use crate::task::{Fault, NewExecutor, TaskLaunched, TaskRefused, TaskSpec};
+
+/// LAUNCH: each task on its own (semantics 92).
+pub(super) fn launch(draft: &mut Draft<'_>, hand: &mut Hand, tasks: &[TaskSpec]) {
+    for task in tasks {
+        if let Some(outside) = unavailable(draft.state(), hand) {
+            drop_task(draft, hand.framework, task, outside);
+            continue;
+        }
+        match check(draft.state(), hand, task) {
+            Ok(needed) => start(draft, hand, task, &needed),
+            Err(fault) => refuse(draft, hand, task, (Reason::TASK_INVALID, &fault)),
+        }
+    }
+}
+
+/// `LAUNCH_GROUP`: all or nothing (semantics 93). Groups need the default executor, which this version
+/// of the agent does not run: every task is refused in words.
+pub(super) fn launch_group(draft: &mut Draft<'_>, hand: &mut Hand, tasks: &[TaskSpec]) {
+    for task in tasks {
+        let fault = "task groups are not supported by this version";
+        refuse(draft, hand, task, (Reason::TASK_GROUP_INVALID, fault));
+    }
+}
+
+/// Whether the agent cannot be given anything at present (semantics 83).
+fn unavailable(state: &State, hand: &Hand) -> Option<(Reason, &'static str)> {
+    match state.agents.get(&hand.agent) {
+        None => Some((Reason::AGENT_REMOVED, "Agent removed")),
+        Some(agent) if !agent.is_active() => {
+            Some((Reason::AGENT_DISCONNECTED, "Agent disconnected"))
+        }
+        Some(_) => None,
+    }
+}
+
+/// Checks one task in the order of semantics 140, and says what it needs in all: its own resources
+/// and, for the first task of an executor, that one's.
+fn check(state: &State, hand: &Hand, task: &TaskSpec) -> Result<Resources, String> {
+    if let Some(Fault::Id(fault)) = &task.fault {
+        return Err(fault.to_string());
+    }
+    let key = TaskKey {
+        framework: hand.framework,
+        task: task.id.clone(),
+    };
+    match state.tasks.get(&key) {
+        Some(held) if held.state == TaskState::Unreachable => {
+            return Err(format!(
+                "Task reuses the ID of an unreachable task: {}",
+                task.id
+            ));
+        }
+        Some(_) => return Err(format!("Task has duplicate ID: {}", task.id)),
+        None => {}
+    }
+    if task.agent != Some(hand.agent) {
+        return Err(format!(
+            "Task uses invalid agent {} while agent {} is expected",
+            task.agent
+                .map_or_else(|| "(unknown)".into(), |agent| state.agent_text(agent)),
+            state.agent_text(hand.agent)
+        ));
+    }
+    if let Some(Fault::Shape(fault)) = &task.fault {
+        return Err(fault.to_string());
+    }
+    let mut needed = task.resources.clone();
+    if let Some(executor) = new_executor(state, hand, task)? {
+        needed.add_all(&executor.resources);
+    }
+    if hand.rest.contains(&needed) {
+        Ok(needed)
+    } else {
+        Err(format!(
+            "Total resources {needed} required by task and its executor is more than available {}",
+            hand.rest
+        ))
+    }
+}
+
+/// The executor that starts with this task; none for command tasks and for executors that run
+/// already, which must be the same (semantics 95, 149).
+fn new_executor(
+    state: &State,
+    hand: &Hand,
+    task: &TaskSpec,
+) -> Result<Option<NewExecutor>, String> {
+    let Some(wanted) = &task.executor else {
+        return Ok(None);
+    };
+    let key = ExecutorKey {
+        agent: hand.agent,
+        framework: hand.framework,
+        executor: wanted.id.clone(),
+    };
+    match state.executors.get(&key) {
+        None => Ok(Some(NewExecutor {
+            resources: wanted.resources.clone(),
+            payload: wanted.payload.clone(),
+        })),
+        Some(held) if held.payload == wanted.payload && held.resources == wanted.resources => {
+            Ok(None)
+        }
+        Some(_) => Err(format!(
+            "ExecutorInfo is not compatible with the ExecutorInfo that runs under the ID {}",
+            wanted.id
+        )),
+    }
+}
+
+fn start(draft: &mut Draft<'_>, hand: &mut Hand, task: &TaskSpec, needed: &Resources) {
+    hand.rest.take_all(needed);
+    hand.converted = hand.converted.without(needed);
+    let new_executor = new_executor(draft.state(), hand, task).ok().flatten();
+    draft.record(TaskLaunched {
+        key: TaskKey {
+            framework: hand.framework,
+            task: task.id.clone(),
+        },
+        agent: hand.agent,
+        role: hand.role.clone(),
+        resources: task.resources.clone(),
+        executor: task.executor.as_ref().map(|executor| executor.id.clone()),
+        new_executor,
+        payload: task.payload.clone(),
+    });
+}
+
+fn refuse(draft: &mut Draft<'_>, hand: &Hand, task: &TaskSpec, (reason, fault): (Reason, &str)) {
+    let status = Status::by_master(TaskState::Error, reason, fault, draft.context().now);
+    draft.record(TaskRefused {
+        framework: hand.framework,
+        task: task.id.clone(),
+        agent: Some(hand.agent),
+        status: Arc::new(status),
+    });
+}

@@ -1,0 +1,7 @@
+//! Operations that convert resources: reservations made and undone, persistent volumes created and
+//! destroyed (semantics I).
+
+mod convert;
+
+pub use convert::ResourcesConverted;
+pub(crate) use convert::{create, destroy, reserve, unreserve};

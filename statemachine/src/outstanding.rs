@@ -1,0 +1,121 @@
+//! What the leader still owes the world, derived from the state alone. Nothing owed is remembered
+//! anywhere else, so no crash can forget it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::effect::{Directive, Effect, FrameworkMessage};
+use crate::id::{AgentId, EventNumber, ExecutorKey, FrameworkId, TaskKey};
+use crate::state::State;
+use crate::status::TaskState;
+
+/// What a framework that has just (re)subscribed is owed: the offers it holds, and the updates it has
+/// not acknowledged.
+pub(crate) fn for_framework(state: &State, framework: FrameworkId, effects: &mut Vec<Effect>) {
+    let Some(subscribed) = state.frameworks.get(&framework) else {
+        return;
+    };
+    let offers: Vec<_> = subscribed
+        .offers
+        .iter()
+        .filter_map(|offer| state.offers.get(offer))
+        .cloned()
+        .collect();
+    if !offers.is_empty() {
+        state.tell(framework, FrameworkMessage::Offers(offers), effects);
+    }
+    for task in state.tasks_of(framework) {
+        if let Some(pending) = &task.pending {
+            state.tell(framework, task.message(pending), effects);
+        }
+    }
+}
+
+/// What an agent that has just (re)registered is owed, in the order of its numbers: its resources,
+/// launches that it has not taken, kills and shutdowns that are not done.
+pub(crate) fn for_agent(
+    state: &State,
+    id: AgentId,
+    last_launch: EventNumber,
+    effects: &mut Vec<Effect>,
+) {
+    let Some(agent) = state.agents.get(&id) else {
+        return;
+    };
+    let number = state.cluster.events;
+    state.direct(
+        id,
+        Directive::Resources {
+            total: agent.total.clone(),
+            number,
+        },
+        effects,
+    );
+    let mut tasks: Vec<_> = agent
+        .tasks
+        .iter()
+        .filter_map(|key| state.tasks.get(key))
+        .collect();
+    tasks.sort_by_key(|task| task.launched);
+    for task in &tasks {
+        if task.launched > last_launch && !task.state.is_terminal() {
+            let executor = task.executor.as_ref().and_then(|executor| {
+                let key = ExecutorKey {
+                    agent: id,
+                    framework: task.key.framework,
+                    executor: executor.clone(),
+                };
+                state.executors.get(&key).cloned()
+            });
+            state.direct(id, Directive::Launch((*task).clone(), executor), effects);
+        }
+    }
+    for task in tasks.iter().filter(|task| !task.state.is_terminal()) {
+        if let Some(directive) = task.kill_directive() {
+            state.direct(id, directive, effects);
+        }
+    }
+    for executor in state.executors_on(id) {
+        if let Some(number) = executor.shutdown {
+            let (framework, executor) = (executor.key.framework, executor.key.executor.clone());
+            let directive = Directive::ShutdownExecutor {
+                framework,
+                executor,
+                number,
+            };
+            state.direct(id, directive, effects);
+        }
+    }
+}
+
+/// What to ask an agent about: tasks that it took the launch of but did not name among `reported`
+/// (semantics 226).
+pub(crate) fn missing(
+    state: &State,
+    id: AgentId,
+    reported: &BTreeSet<TaskKey>,
+    last_launch: EventNumber,
+) -> Vec<Directive> {
+    let Some(agent) = state.agents.get(&id) else {
+        return Vec::new();
+    };
+    let mut missing: BTreeMap<FrameworkId, Vec<_>> = BTreeMap::new();
+    for key in agent.tasks.iter().filter(|key| !reported.contains(*key)) {
+        let Some(task) = state.tasks.get(key) else {
+            continue;
+        };
+        if task.launched <= last_launch && !task.state.is_terminal() {
+            let state = match task.state {
+                TaskState::Unreachable => TaskState::Running,
+                state => state,
+            };
+            missing
+                .entry(key.framework)
+                .or_default()
+                .push((key.task.clone(), state));
+        }
+    }
+    missing
+        .into_iter()
+        .map(|(framework, tasks)| Directive::Reconcile { framework, tasks })
+        .collect()
+}

@@ -1,0 +1,60 @@
+//! What operators choose, as far as it bears on decisions.
+
+use serde::{Deserialize, Serialize};
+
+/// The leader's flags that decisions depend on. What they lead to is written into events as facts
+/// (a deadline is a time, not a flag), so masters may differ in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// An agent whose connection is gone is unreachable after this long (semantics 223).
+    pub agent_reregister_timeout_ms: u64,
+    /// After a change of leader, a framework that has not come back within this time loses its
+    /// offers. Ours: Mesos drops all offers with the old leader.
+    pub framework_reconnect_timeout_ms: u64,
+    /// After a change of leader a framework is given at least this long to come back, whatever its
+    /// failover timeout; Mesos never removes it (gaps 8).
+    pub framework_failover_minimum_ms: u64,
+    /// Offers are rescinded after this long; none keeps them for ever.
+    pub offer_timeout_ms: Option<u64>,
+    /// A filter lasts at least this long (semantics 106).
+    pub allocation_interval_ms: u64,
+    /// `user: root` is refused when false (semantics 64).
+    pub root_submissions: bool,
+    /// How much history the state itself keeps.
+    pub retention: Retention,
+}
+
+/// How much of what is over stays in the state (the journal itself has everything). Recorded with
+/// each change of leader, so that all replicas forget alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retention {
+    /// Ended frameworks kept, and refused when they come back (semantics 59).
+    #[serde(rename = "f")]
+    pub completed_frameworks: u32,
+    /// Ended tasks kept of each framework.
+    #[serde(rename = "t")]
+    pub completed_tasks_per_framework: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            completed_frameworks: 50,
+            completed_tasks_per_framework: 1000,
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            agent_reregister_timeout_ms: 600_000,
+            framework_reconnect_timeout_ms: 30_000,
+            framework_failover_minimum_ms: 600_000,
+            offer_timeout_ms: None,
+            allocation_interval_ms: 1000,
+            root_submissions: true,
+            retention: Retention::default(),
+        }
+    }
+}

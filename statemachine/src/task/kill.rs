@@ -1,0 +1,101 @@
+//! A framework wants a task dead.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::reconcile::{Question, answer};
+use super::{KillIntent, Task};
+use crate::command::Decide;
+use crate::draft::{Draft, Reply};
+use crate::effect::{Directive, Effect};
+use crate::event::Fold;
+use crate::id::{AgentId, FrameworkId, TaskId, TaskKey};
+use crate::rejection::Rejection;
+use crate::state::State;
+use crate::time::Time;
+
+/// KILL.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kill {
+    /// Who.
+    pub framework: FrameworkId,
+    /// The task.
+    pub task: TaskId,
+    /// The agent that it names, if it names one.
+    pub agent: Option<AgentId>,
+    /// An encoded v1 `KillPolicy`; empty for the task's own.
+    pub policy: Bytes,
+}
+
+/// A task is to be killed; the wish outlives every crash (gaps 49).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskKillRequested {
+    /// The task.
+    #[serde(rename = "k")]
+    pub key: TaskKey,
+    /// An encoded v1 `KillPolicy`; empty for the task's own.
+    #[serde(rename = "p", default, skip_serializing_if = "Bytes::is_empty")]
+    pub policy: Bytes,
+}
+
+impl Decide for Kill {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
+        let state = draft.state();
+        if !state.frameworks.contains_key(&self.framework) {
+            return Err(Rejection::FrameworkUnknown);
+        }
+        let key = TaskKey {
+            framework: self.framework,
+            task: self.task.clone(),
+        };
+        let Some(task) = state.tasks.get(&key) else {
+            let question = Question {
+                task: self.task.clone(),
+                agent: self.agent,
+            };
+            if let Some(effect) = answer(draft, self.framework, &question) {
+                draft.say(effect);
+            }
+            return Ok(Reply::Done);
+        };
+        let elsewhere = self.agent.is_some_and(|agent| agent != task.agent);
+        if !elsewhere && !task.state.is_terminal() {
+            draft.record(TaskKillRequested {
+                key,
+                policy: self.policy.clone(),
+            });
+        }
+        Ok(Reply::Done)
+    }
+}
+
+impl Task {
+    /// The directive that carries out the wish to kill it, if there is one.
+    pub(crate) fn kill_directive(&self) -> Option<Directive> {
+        let kill = self.kill.as_ref()?;
+        Some(Directive::Kill {
+            framework: self.key.framework,
+            task: self.key.task.clone(),
+            policy: kill.policy.clone(),
+        })
+    }
+}
+
+impl Fold for TaskKillRequested {
+    fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
+        let Some(task) = state.tasks.get_mut(&self.key).map(Arc::make_mut) else {
+            return;
+        };
+        let first = task.kill.as_ref().map_or(at, |kill| kill.at);
+        task.kill = Some(KillIntent {
+            at: first,
+            policy: self.policy.clone(),
+        });
+        let (agent, directive) = (task.agent, task.kill_directive());
+        if let Some(directive) = directive {
+            state.direct(agent, directive, effects);
+        }
+    }
+}
