@@ -3,10 +3,13 @@
 //! Everything here is mechanical: no decision about a cluster is taken in this crate. It does no I/O either;
 //! tokio is in its dependency tree only through tonic, whose clients and servers the build script generates.
 
+mod id;
 pub mod json;
 pub mod media;
 pub mod pb;
 pub mod recordio;
+pub mod rpc;
+mod task_state;
 
 mod report;
 
