@@ -3,5 +3,5 @@
 
 mod convert;
 
-pub use convert::ResourcesConverted;
+pub use convert::{Conversion, ResourcesConverted};
 pub(crate) use convert::{create, destroy, reserve, unreserve};
