@@ -96,13 +96,11 @@ impl Decoder for FromBytes<'_> {
     }
 }
 
-/// MessagePack with named fields: our own types always serialise.
+/// `MessagePack` with named fields: our own types always serialise.
 fn to_bytes<T: Serialize>(content: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(128);
     let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map();
-    content
-        .serialize(&mut serializer)
-        .expect("writing to memory cannot fail");
+    content.serialize(&mut serializer).expect("writing to memory cannot fail");
     bytes
 }
 
@@ -122,10 +120,7 @@ impl Batch {
                 .map(|event| (event.kind(), ByteBuf::from(event.encode(ToBytes))))
                 .collect(),
         });
-        to_bytes(&BatchOut {
-            at: self.at,
-            records: records.collect(),
-        })
+        to_bytes(&BatchOut { at: self.at, records: records.collect() })
     }
 
     /// An entry of the journal.
@@ -144,10 +139,7 @@ impl Batch {
                 events: events.collect::<Result<_, DecodeError>>()?,
             })
         });
-        Ok(Self {
-            at: batch.at,
-            records: records.collect::<Result<_, DecodeError>>()?,
-        })
+        Ok(Self { at: batch.at, records: records.collect::<Result<_, DecodeError>>()? })
     }
 
     /// Folds all of it into `state`, as every replica does.

@@ -95,6 +95,9 @@ commands! {
 ///
 /// # Errors
 /// The refusal; `state` is then as it was.
+///
+/// # Panics
+/// If a command's own code records before it refuses: a fault of this crate, whatever the input.
 pub fn decide(
     state: &mut State,
     context: &Context,
@@ -104,11 +107,7 @@ pub fn decide(
     match dispatch(command, &mut draft) {
         Ok(reply) => Ok(draft.finish(reply)),
         Err(rejection) => {
-            assert!(
-                draft.is_empty(),
-                "{} was refused after it was recorded",
-                command.name()
-            );
+            assert!(draft.is_empty(), "{} was refused after it was recorded", command.name());
             Err(rejection)
         }
     }

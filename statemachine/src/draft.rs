@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::context::Context;
-use crate::effect::Effect;
+use crate::effect::{Directive, Effect, FrameworkMessage};
 use crate::event::Event;
 use crate::id::{AgentId, FrameworkId};
 use crate::state::State;
@@ -21,12 +21,7 @@ pub struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(state: &'a mut State, context: &'a Context) -> Self {
-        Self {
-            state,
-            context,
-            events: Vec::new(),
-            effects: Vec::new(),
-        }
+        Self { state, context, events: Vec::new(), effects: Vec::new() }
     }
 
     /// The working state, with everything recorded so far.
@@ -51,16 +46,22 @@ impl<'a> Draft<'a> {
         self.effects.push(effect);
     }
 
+    /// Tells a framework something about the present state, if it has a stream.
+    pub fn tell(&mut self, framework: FrameworkId, message: FrameworkMessage) {
+        self.state.tell(framework, message, &mut self.effects);
+    }
+
+    /// Directs an agent to something that is owed already, if it has a stream.
+    pub fn direct(&mut self, agent: AgentId, directive: Directive) {
+        self.state.direct(agent, directive, &mut self.effects);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
 
     pub(crate) fn finish(self, reply: Reply) -> Decision {
-        Decision {
-            events: self.events,
-            effects: self.effects,
-            reply,
-        }
+        Decision { events: self.events, effects: self.effects, reply }
     }
 }
 

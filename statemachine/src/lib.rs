@@ -41,6 +41,8 @@ pub mod offer;
 pub mod operation;
 pub mod resources;
 pub mod task;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use capability::{Capabilities, framework as framework_capability};
 pub use codec::{Batch, DecodeError, Record};

@@ -14,12 +14,8 @@ pub(crate) fn for_framework(state: &State, framework: FrameworkId, effects: &mut
     let Some(subscribed) = state.frameworks.get(&framework) else {
         return;
     };
-    let offers: Vec<_> = subscribed
-        .offers
-        .iter()
-        .filter_map(|offer| state.offers.get(offer))
-        .cloned()
-        .collect();
+    let offers: Vec<_> =
+        subscribed.offers.iter().filter_map(|offer| state.offers.get(offer)).cloned().collect();
     if !offers.is_empty() {
         state.tell(framework, FrameworkMessage::Offers(offers), effects);
     }
@@ -42,19 +38,8 @@ pub(crate) fn for_agent(
         return;
     };
     let number = state.cluster.events;
-    state.direct(
-        id,
-        Directive::Resources {
-            total: agent.total.clone(),
-            number,
-        },
-        effects,
-    );
-    let mut tasks: Vec<_> = agent
-        .tasks
-        .iter()
-        .filter_map(|key| state.tasks.get(key))
-        .collect();
+    state.direct(id, Directive::Resources { total: agent.total.clone(), number }, effects);
+    let mut tasks: Vec<_> = agent.tasks.iter().filter_map(|key| state.tasks.get(key)).collect();
     tasks.sort_by_key(|task| task.launched);
     for task in &tasks {
         if task.launched > last_launch && !task.state.is_terminal() {
@@ -77,11 +62,7 @@ pub(crate) fn for_agent(
     for executor in state.executors_on(id) {
         if let Some(number) = executor.shutdown {
             let (framework, executor) = (executor.key.framework, executor.key.executor.clone());
-            let directive = Directive::ShutdownExecutor {
-                framework,
-                executor,
-                number,
-            };
+            let directive = Directive::ShutdownExecutor { framework, executor, number };
             state.direct(id, directive, effects);
         }
     }
@@ -104,14 +85,10 @@ pub(crate) fn missing(
             continue;
         };
         if task.launched <= last_launch && !task.state.is_terminal() {
-            let state = match task.state {
-                TaskState::Unreachable => TaskState::Running,
-                state => state,
-            };
-            missing
-                .entry(key.framework)
-                .or_default()
-                .push((key.task.clone(), state));
+            // an unreachable task ran when it was last heard of
+            let lost = task.state == TaskState::Unreachable;
+            let state = if lost { TaskState::Running } else { task.state };
+            missing.entry(key.framework).or_default().push((key.task.clone(), state));
         }
     }
     missing

@@ -38,10 +38,7 @@ pub struct Retention {
 
 impl Default for Retention {
     fn default() -> Self {
-        Self {
-            completed_frameworks: 50,
-            completed_tasks_per_framework: 1000,
-        }
+        Self { completed_frameworks: 50, completed_tasks_per_framework: 1000 }
     }
 }
 

@@ -82,12 +82,7 @@ impl State {
     }
 
     fn number<'a>(&self, text: &'a str, separator: &str) -> Option<&'a str> {
-        let number = text
-            .strip_prefix(&*self.cluster.id)?
-            .strip_prefix(separator)?;
-        number
-            .bytes()
-            .all(|byte| byte.is_ascii_digit())
-            .then_some(number)
+        let number = text.strip_prefix(&*self.cluster.id)?.strip_prefix(separator)?;
+        number.bytes().all(|byte| byte.is_ascii_digit()).then_some(number)
     }
 }

@@ -48,10 +48,7 @@ impl TaskState {
 
     /// The state with this v1 number.
     pub fn from_number(number: i32) -> Option<Self> {
-        usize::try_from(number)
-            .ok()
-            .and_then(|number| Self::ALL.get(number))
-            .copied()
+        usize::try_from(number).ok().and_then(|number| Self::ALL.get(number)).copied()
     }
 
     /// Whether a task in this state will never run again and holds nothing.

@@ -3,6 +3,7 @@
 //! appends what today's examples encode to, where that is new.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -182,12 +183,7 @@ fn offer_events() -> Vec<Event> {
     let offers = vec![OfferId(9), OfferId(10)];
     vec![
         OffersMade {
-            offers: vec![OfferSpec {
-                framework,
-                role: "*".into(),
-                agent,
-                resources: resources(),
-            }],
+            offers: vec![OfferSpec { framework, role: "*".into(), agent, resources: resources() }],
             until: Some(Time(50)),
         }
         .into(),
@@ -248,7 +244,10 @@ fn decode(bytes: &[u8]) -> Event {
 }
 
 fn line(event: &Event) -> String {
-    let hex: String = encode(event).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = encode(event).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
     format!("{} {} {hex}", event.kind(), event.name())
 }
 

@@ -40,14 +40,9 @@ impl Decide for Disconnect {
             return Err(Rejection::AgentUnknown(state.agent_text(self.agent).into()));
         };
         if agent.session() == Some(self.session) {
-            let until = draft
-                .context()
-                .now
-                .after_ms(draft.context().settings.agent_reregister_timeout_ms);
-            draft.record(AgentDisconnected {
-                id: self.agent,
-                until,
-            });
+            let until =
+                draft.context().now.after_ms(draft.context().settings.agent_reregister_timeout_ms);
+            draft.record(AgentDisconnected { id: self.agent, until });
         }
         Ok(Reply::Done)
     }

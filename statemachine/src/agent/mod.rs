@@ -115,11 +115,17 @@ impl State {
     /// when the agent comes back ([`crate::outstanding`]).
     pub(crate) fn direct(&self, agent: AgentId, directive: Directive, effects: &mut Vec<Effect>) {
         if let Some(session) = self.agents.get(&agent).and_then(|it| it.session()) {
-            effects.push(Effect::Agent {
-                to: agent,
-                session,
-                directive,
-            });
+            effects.push(Effect::Agent { to: agent, session, directive });
+        }
+    }
+
+    /// Takes an agent out of the books, with the deadline that runs for it.
+    pub(crate) fn forget_agent(&mut self, agent: AgentId) {
+        let Some(agent) = self.agents.remove(&agent) else {
+            return;
+        };
+        if let Some(until) = agent.connection.deadline() {
+            self.deadlines.remove(&(until, Deadline::AgentReregister(agent.id)));
         }
     }
 
@@ -130,12 +136,10 @@ impl State {
         };
         let before = std::mem::replace(&mut changed.connection, connection);
         if let Some(until) = before.deadline() {
-            self.deadlines
-                .remove(&(until, Deadline::AgentReregister(agent)));
+            self.deadlines.remove(&(until, Deadline::AgentReregister(agent)));
         }
         if let Some(until) = connection.deadline() {
-            self.deadlines
-                .insert((until, Deadline::AgentReregister(agent)));
+            self.deadlines.insert((until, Deadline::AgentReregister(agent)));
         }
     }
 }

@@ -152,11 +152,7 @@ impl Register {
                 "Unreachable agent reregistered",
                 draft.context().now,
             );
-            draft.record(TaskUpdated {
-                key,
-                status: Arc::new(status),
-                latest: report.state,
-            });
+            draft.record(TaskUpdated { key, status: Arc::new(status), latest: report.state });
         }
     }
 
@@ -168,11 +164,7 @@ impl Register {
             .iter()
             .filter_map(|report| {
                 let framework = *state.framework_ids.get(&report.framework)?;
-                Some(ExecutorKey {
-                    agent,
-                    framework,
-                    executor: report.executor.clone(),
-                })
+                Some(ExecutorKey { agent, framework, executor: report.executor.clone() })
             })
             .collect();
         let gone: Vec<_> = state
@@ -197,11 +189,7 @@ impl Register {
         for framework in over {
             let number = draft.state().cluster.events;
             let directive = Directive::ShutdownFramework { framework, number };
-            draft.say(Effect::Agent {
-                to: agent,
-                session: self.session,
-                directive,
-            });
+            draft.say(Effect::Agent { to: agent, session: self.session, directive });
         }
         // after the shutdowns, so that no reconciliation names what is being shut down
         let reported: BTreeSet<_> = self
@@ -210,21 +198,14 @@ impl Register {
             .filter_map(|report| key(draft.state(), &report.framework, &report.task))
             .collect();
         for directive in outstanding::missing(draft.state(), agent, &reported, self.last_launch) {
-            draft.say(Effect::Agent {
-                to: agent,
-                session: self.session,
-                directive,
-            });
+            draft.say(Effect::Agent { to: agent, session: self.session, directive });
         }
     }
 }
 
 fn key(state: &State, framework: &Arc<str>, task: &TaskId) -> Option<TaskKey> {
     let framework = *state.framework_ids.get(framework)?;
-    Some(TaskKey {
-        framework,
-        task: task.clone(),
-    })
+    Some(TaskKey { framework, task: task.clone() })
 }
 
 /// The agent's total with its dynamic reservations and volumes, when its flags may have changed.

@@ -37,16 +37,8 @@ pub(crate) fn lose(draft: &mut Draft<'_>, id: AgentId) {
         if task.state.is_terminal() {
             continue;
         }
-        let aware = draft
-            .state()
-            .frameworks
-            .get(&key.framework)
-            .is_some_and(|framework| framework.description.is_partition_aware());
-        let told = if aware {
-            TaskState::Unreachable
-        } else {
-            TaskState::Lost
-        };
+        let aware = draft.state().is_partition_aware(key.framework);
+        let told = if aware { TaskState::Unreachable } else { TaskState::Lost };
         let mut status =
             Status::by_master(told, Reason::AGENT_REMOVED, "Agent is unreachable", now);
         status.unreachable_at = Some(now);
@@ -61,23 +53,12 @@ pub(crate) fn lose(draft: &mut Draft<'_>, id: AgentId) {
 impl Fold for AgentUnreachable {
     fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
         state.rescind_agent(self.id, effects);
-        state.connect_agent(
-            self.id,
-            Connection::Disconnected {
-                until: Time(u64::MAX),
-            },
-        );
+        state.connect_agent(self.id, Connection::Disconnected { until: Time(u64::MAX) });
         state.suspend_executors(self.id);
         if let Some(agent) = state.agent_mut(self.id) {
             agent.unreachable_since = Some(at);
         }
         state.book.unfilter_agent(self.id);
-        state.tell_all(
-            &FrameworkMessage::Failed {
-                agent: self.id,
-                executor: None,
-            },
-            effects,
-        );
+        state.tell_all(&FrameworkMessage::Failed { agent: self.id, executor: None }, effects);
     }
 }

@@ -41,6 +41,10 @@ impl Decide for Unregister {
             return Err(Rejection::AgentNotConnected(name()));
         }
         for key in &agent.tasks {
+            let over = draft.state().tasks.get(key).is_none_or(|task| task.state.is_terminal());
+            if over {
+                continue;
+            }
             let status = Status::by_master(
                 TaskState::Lost,
                 Reason::AGENT_REMOVED,
@@ -48,11 +52,7 @@ impl Decide for Unregister {
                 draft.context().now,
             );
             let status = Arc::new(status);
-            draft.record(TaskUpdated {
-                key: key.clone(),
-                status,
-                latest: TaskState::Lost,
-            });
+            draft.record(TaskUpdated { key: key.clone(), status, latest: TaskState::Lost });
         }
         draft.record(AgentUnregistered { id: self.agent });
         Ok(Reply::Done)
@@ -62,27 +62,15 @@ impl Decide for Unregister {
 impl Fold for AgentUnregistered {
     fn fold(&self, state: &mut State, _at: Time, effects: &mut Vec<Effect>) {
         state.rescind_agent(self.id, effects);
-        let executors: Vec<_> = state
-            .executors_on(self.id)
-            .map(|executor| executor.key.clone())
-            .collect();
+        let executors: Vec<_> =
+            state.executors_on(self.id).map(|executor| executor.key.clone()).collect();
         for key in executors {
             state.end_executor(&key);
         }
-        let Some(agent) = state.agents.remove(&self.id) else {
-            return;
-        };
-        for key in &agent.tasks {
-            state.complete_task(key);
-        }
+        // ended tasks stay in the books until their framework has acknowledged the end
+        state.forget_agent(self.id);
         state.book.unfilter_agent(self.id);
-        state.tell_all(
-            &FrameworkMessage::Failed {
-                agent: self.id,
-                executor: None,
-            },
-            effects,
-        );
+        state.tell_all(&FrameworkMessage::Failed { agent: self.id, executor: None }, effects);
         effects.push(Effect::Operators(OperatorMessage::AgentRemoved(self.id)));
     }
 }

@@ -35,10 +35,7 @@ pub struct OfferFilter {
 impl Book {
     /// A framework holds more in a role.
     pub(crate) fn charge(&mut self, role: &Role, framework: FrameworkId, resources: &Resources) {
-        self.held
-            .entry((role.clone(), framework))
-            .or_default()
-            .add_all(resources);
+        self.held.entry((role.clone(), framework)).or_default().add_all(resources);
     }
 
     /// A framework holds less in a role.
@@ -60,10 +57,7 @@ impl Book {
         agent: AgentId,
         filter: OfferFilter,
     ) {
-        self.filters
-            .entry((framework, role.clone(), agent))
-            .or_default()
-            .push(filter);
+        self.filters.entry((framework, role.clone(), agent)).or_default().push(filter);
     }
 
     /// Forgets the refusals of a framework, for one role or for all.
@@ -81,12 +75,7 @@ impl Book {
 
     /// Forgets the refusals of an agent's resources.
     pub(crate) fn unfilter_agent(&mut self, agent: AgentId) {
-        let keys: Vec<_> = self
-            .filters
-            .keys()
-            .filter(|key| key.2 == agent)
-            .cloned()
-            .collect();
+        let keys: Vec<_> = self.filters.keys().filter(|key| key.2 == agent).cloned().collect();
         for key in keys {
             self.filters.remove(&key);
         }

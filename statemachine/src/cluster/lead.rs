@@ -54,11 +54,7 @@ impl Decide for Lead {
         let known = &draft.state().cluster;
         if !known.id.is_empty() && known.id != self.cluster {
             return Err(Rejection::Invalid(
-                format!(
-                    "the journal is of cluster {}, not {}",
-                    known.id, self.cluster
-                )
-                .into(),
+                format!("the journal is of cluster {}, not {}", known.id, self.cluster).into(),
             ));
         }
         let context = draft.context();
@@ -66,12 +62,8 @@ impl Decide for Lead {
             term: self.term,
             leader: self.leader,
             cluster: self.cluster.clone(),
-            frameworks_until: context
-                .now
-                .after_ms(context.settings.framework_reconnect_timeout_ms),
-            agents_until: context
-                .now
-                .after_ms(context.settings.agent_reregister_timeout_ms),
+            frameworks_until: context.now.after_ms(context.settings.framework_reconnect_timeout_ms),
+            agents_until: context.now.after_ms(context.settings.agent_reregister_timeout_ms),
             retention: context.settings.retention,
         });
         Ok(Reply::Done)

@@ -43,10 +43,7 @@ impl Decide for Disconnect {
         }
         let timeout_ms = framework.description.failover_timeout_ms;
         let until = draft.context().now.after_ms(timeout_ms);
-        draft.record(FrameworkDisconnected {
-            id: self.framework,
-            until,
-        });
+        draft.record(FrameworkDisconnected { id: self.framework, until });
         if timeout_ms == 0 {
             draft.record(FrameworkRemoved { id: self.framework });
         }
@@ -62,15 +59,9 @@ pub(crate) fn absent(draft: &mut Draft<'_>, id: FrameworkId) {
         return;
     };
     let settings = &draft.context().settings;
-    let timeout_ms = framework
-        .description
-        .failover_timeout_ms
-        .max(settings.framework_failover_minimum_ms);
-    let until = state
-        .cluster
-        .elected_at
-        .after_ms(timeout_ms)
-        .max(draft.context().now);
+    let timeout_ms =
+        framework.description.failover_timeout_ms.max(settings.framework_failover_minimum_ms);
+    let until = state.cluster.elected_at.after_ms(timeout_ms).max(draft.context().now);
     draft.record(FrameworkDisconnected { id, until });
 }
 

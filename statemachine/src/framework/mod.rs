@@ -93,8 +93,7 @@ pub struct Description {
 impl Description {
     /// Whether it can tell lost tasks apart (`PARTITION_AWARE`).
     pub fn is_partition_aware(&self) -> bool {
-        self.capabilities
-            .has(capability::framework::PARTITION_AWARE)
+        self.capabilities.has(capability::framework::PARTITION_AWARE)
     }
 }
 
@@ -135,6 +134,12 @@ impl State {
         self.frameworks.get(self.framework_ids.get(wire_id)?)
     }
 
+    /// Whether a framework is there and can tell lost tasks apart.
+    pub(crate) fn is_partition_aware(&self, framework: FrameworkId) -> bool {
+        let framework = self.frameworks.get(&framework);
+        framework.is_some_and(|framework| framework.description.is_partition_aware())
+    }
+
     /// Sends `message` to a framework's stream, if it has one.
     pub(crate) fn tell(
         &self,
@@ -143,20 +148,13 @@ impl State {
         effects: &mut Vec<Effect>,
     ) {
         if let Some(session) = self.frameworks.get(&framework).and_then(|it| it.session()) {
-            effects.push(Effect::Framework {
-                to: framework,
-                session,
-                message,
-            });
+            effects.push(Effect::Framework { to: framework, session, message });
         }
     }
 
     /// Drops the deadline that runs for a framework.
     pub(crate) fn forget_deadline(&mut self, framework: FrameworkId) {
-        let connection = self
-            .frameworks
-            .get(&framework)
-            .map(|framework| framework.connection);
+        let connection = self.frameworks.get(&framework).map(|framework| framework.connection);
         if let Some(deadline) = connection.and_then(|connection| deadline(framework, connection)) {
             self.deadlines.remove(&deadline);
         }

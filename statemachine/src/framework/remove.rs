@@ -79,12 +79,8 @@ fn end_all(state: &mut State, framework: FrameworkId, at: Time) -> BTreeSet<Agen
         state.advance(&task.key, &status, TaskState::Killed);
         state.complete_task(&task.key);
     }
-    let executors: Vec<_> = state
-        .executors
-        .keys()
-        .filter(|key| key.framework == framework)
-        .cloned()
-        .collect();
+    let executors: Vec<_> =
+        state.executors.keys().filter(|key| key.framework == framework).cloned().collect();
     for key in executors {
         agents.insert(key.agent);
         state.end_executor(&key);
@@ -96,15 +92,8 @@ fn complete(state: &mut State, id: FrameworkId, at: Time, effects: &mut Vec<Effe
     let Some(framework) = state.frameworks.remove(&id) else {
         return;
     };
-    effects.push(Effect::Operators(OperatorMessage::FrameworkRemoved(
-        framework.clone(),
-    )));
-    state
-        .completed_frameworks
-        .push_back(Arc::new(CompletedFramework {
-            framework,
-            ended_at: at,
-        }));
+    effects.push(Effect::Operators(OperatorMessage::FrameworkRemoved(framework.clone())));
+    state.completed_frameworks.push_back(Arc::new(CompletedFramework { framework, ended_at: at }));
     while state.completed_frameworks.len() > state.cluster.retention.completed_frameworks as usize {
         state.completed_frameworks.pop_front();
     }

@@ -36,10 +36,7 @@ impl Decide for Revive {
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
         let roles = subscribed(draft.state(), self.framework, &self.roles)?;
         if !roles.is_empty() {
-            draft.record(RolesRevived {
-                framework: self.framework,
-                roles,
-            });
+            draft.record(RolesRevived { framework: self.framework, roles });
         }
         Ok(Reply::Done)
     }

@@ -79,10 +79,7 @@ impl Decide for Subscribe {
                 "user 'root' may not run tasks here (--root_submissions=false)".into(),
             ));
         }
-        let known = self
-            .wire_id
-            .as_ref()
-            .and_then(|wire_id| state.framework_ids.get(wire_id));
+        let known = self.wire_id.as_ref().and_then(|wire_id| state.framework_ids.get(wire_id));
         match known.copied() {
             Some(id) => self.resubscribe(id, draft),
             None => Ok(self.subscribe(draft)),
@@ -124,12 +121,7 @@ impl Subscribe {
             let role = state.offers.get(offer).map(|offer| &offer.role);
             !taken_over && role.is_some_and(|role| description.roles.contains(role))
         };
-        let discarded = framework
-            .offers
-            .iter()
-            .filter(|offer| !stays(offer))
-            .copied()
-            .collect();
+        let discarded = framework.offers.iter().filter(|offer| !stays(offer)).copied().collect();
         let wire_id = framework.wire_id.clone();
         draft.record(FrameworkResubscribed {
             id,
@@ -183,9 +175,14 @@ impl Fold for FrameworkResubscribed {
     fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
         let failed_over = FrameworkMessage::Failure("Framework failed over".into());
         state.tell(self.id, failed_over, effects);
+        let taken_over = state.frameworks.get(&self.id).is_some_and(|it| it.session().is_some());
         state.connect_framework(self.id, Connection::Connected(self.session));
         for offer in &self.discarded {
-            state.lift(*offer);
+            if taken_over {
+                state.lift(*offer);
+            } else {
+                state.rescind(*offer, effects);
+            }
         }
         let Some(framework) = state.framework_mut(self.id) else {
             return;
@@ -196,9 +193,7 @@ impl Fold for FrameworkResubscribed {
         framework.reregistered_at = Some(at);
         outstanding::for_framework(state, self.id, effects);
         if changed {
-            effects.push(Effect::Operators(OperatorMessage::FrameworkUpdated(
-                self.id,
-            )));
+            effects.push(Effect::Operators(OperatorMessage::FrameworkUpdated(self.id)));
         }
     }
 }

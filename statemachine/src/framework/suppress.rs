@@ -35,10 +35,7 @@ impl Decide for Suppress {
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
         let roles = subscribed(draft.state(), self.framework, &self.roles)?;
         if !roles.is_empty() {
-            draft.record(RolesSuppressed {
-                framework: self.framework,
-                roles,
-            });
+            draft.record(RolesSuppressed { framework: self.framework, roles });
         }
         Ok(Reply::Done)
     }
@@ -51,10 +48,7 @@ pub(super) fn subscribed(
     framework: FrameworkId,
     named: &[Role],
 ) -> Result<Vec<Role>, Rejection> {
-    let framework = state
-        .frameworks
-        .get(&framework)
-        .ok_or(Rejection::FrameworkUnknown)?;
+    let framework = state.frameworks.get(&framework).ok_or(Rejection::FrameworkUnknown)?;
     let all = &framework.description.roles;
     if named.is_empty() {
         return Ok(all.to_vec());

@@ -118,10 +118,7 @@ impl Accept {
         let mut first: Option<&Arc<Offer>> = None;
         for (position, reference) in self.offers.iter().enumerate() {
             let text = &reference.text;
-            if self.offers[..position]
-                .iter()
-                .any(|earlier| earlier.text == *text)
-            {
+            if self.offers[..position].iter().any(|earlier| earlier.text == *text) {
                 return Some(format!("Duplicate offer {text} in offer list"));
             }
             let Some(offer) = reference.id.and_then(|id| state.offers.get(&id)) else {
@@ -132,14 +129,10 @@ impl Accept {
             }
             let first = first.get_or_insert(offer);
             if first.agent != offer.agent {
-                return Some(format!(
-                    "Offer {text} is of another agent than the offers before it"
-                ));
+                return Some(format!("Offer {text} is of another agent than the offers before it"));
             }
             if first.role != offer.role {
-                return Some(format!(
-                    "Offer {text} is for another role than the offers before it"
-                ));
+                return Some(format!("Offer {text} is for another role than the offers before it"));
             }
         }
         None
@@ -147,26 +140,14 @@ impl Accept {
 
     /// Consumes what was valid, without a filter, and refuses every task (semantics 80).
     fn refuse_all(&self, draft: &mut Draft<'_>, found: &[Arc<Offer>], fault: &str) {
-        self.consume(draft, found);
+        consume(draft, found);
         let message = format!("Task launched with invalid offers: {fault}");
         for operation in &self.operations {
             if let Operation::Launch(tasks) | Operation::LaunchGroup(tasks) = operation {
                 for task in tasks {
-                    drop_task(
-                        draft,
-                        self.framework,
-                        task,
-                        (Reason::INVALID_OFFERS, &message),
-                    );
+                    drop_task(draft, self.framework, task, (Reason::INVALID_OFFERS, &message));
                 }
             }
-        }
-    }
-
-    fn consume(&self, draft: &mut Draft<'_>, found: &[Arc<Offer>]) {
-        if !found.is_empty() {
-            let offers = found.iter().map(|offer| offer.id).collect();
-            draft.record(OffersAccepted { offers });
         }
     }
 
@@ -182,14 +163,14 @@ impl Accept {
         for offer in found {
             hand.rest.add_all(&offer.resources);
         }
-        self.consume(draft, found);
+        consume(draft, found);
         for operation in &self.operations {
             match operation {
                 Operation::Launch(tasks) => launch::launch(draft, &mut hand, tasks),
                 Operation::LaunchGroup(tasks) => launch::launch_group(draft, &mut hand, tasks),
                 Operation::Reserve(resources) => operation::reserve(draft, &mut hand, resources),
                 Operation::Unreserve(resources) => {
-                    operation::unreserve(draft, &mut hand, resources)
+                    operation::unreserve(draft, &mut hand, resources);
                 }
                 Operation::Create(volumes) => operation::create(draft, &mut hand, volumes),
                 Operation::Destroy(volumes) => operation::destroy(draft, &mut hand, volumes),
@@ -201,6 +182,13 @@ impl Accept {
     }
 }
 
+fn consume(draft: &mut Draft<'_>, found: &[Arc<Offer>]) {
+    if !found.is_empty() {
+        let offers = found.iter().map(|offer| offer.id).collect();
+        draft.record(OffersAccepted { offers });
+    }
+}
+
 /// Tells a framework that a task was not launched for a reason that lies outside of it:
 /// `TASK_DROPPED`, or `TASK_LOST` for those that cannot tell (semantics 80, 83).
 pub(super) fn drop_task(
@@ -209,16 +197,8 @@ pub(super) fn drop_task(
     task: &TaskSpec,
     (reason, message): (Reason, &str),
 ) {
-    let aware = draft
-        .state()
-        .frameworks
-        .get(&framework)
-        .is_some_and(|framework| framework.description.is_partition_aware());
-    let state = if aware {
-        TaskState::Dropped
-    } else {
-        TaskState::Lost
-    };
+    let aware = draft.state().is_partition_aware(framework);
+    let state = if aware { TaskState::Dropped } else { TaskState::Lost };
     let status = Status::by_master(state, reason, message, draft.context().now);
     draft.record(TaskRefused {
         framework,

@@ -49,18 +49,10 @@ impl Decide for Decline {
         if declined.is_empty() {
             return Ok(Reply::Done);
         }
-        draft.record(OffersDeclined {
-            offers: declined.iter().map(|offer| offer.id).collect(),
-        });
+        draft.record(OffersDeclined { offers: declined.iter().map(|offer| offer.id).collect() });
         for offer in declined {
             let place = (offer.role.clone(), offer.agent);
-            refuse(
-                draft,
-                self.framework,
-                place,
-                offer.resources.clone(),
-                self.refuse_seconds,
-            );
+            refuse(draft, self.framework, place, offer.resources.clone(), self.refuse_seconds);
         }
         Ok(Reply::Done)
     }

@@ -65,24 +65,13 @@ pub(super) fn refuse(
     }
     let until = draft.context().now.after_ms(milliseconds);
     let (role, agent) = place;
-    draft.record(OffersFiltered {
-        framework,
-        role,
-        agent,
-        resources,
-        until,
-    });
+    draft.record(OffersFiltered { framework, role, agent, resources, until });
 }
 
 impl Fold for OffersFiltered {
     fn fold(&self, state: &mut State, _at: Time, _effects: &mut Vec<Effect>) {
-        let filter = OfferFilter {
-            resources: self.resources.clone(),
-            until: self.until,
-        };
-        state
-            .book
-            .filter(self.framework, &self.role, self.agent, filter);
+        let filter = OfferFilter { resources: self.resources.clone(), until: self.until };
+        state.book.filter(self.framework, &self.role, self.agent, filter);
     }
 }
 
@@ -92,17 +81,8 @@ mod tests {
     use std::sync::Arc;
 
     fn check(refuse_seconds: Option<f64>, want: Option<u64>) {
-        let context = Context {
-            now: Time(0),
-            seed: 0,
-            principal: None,
-            settings: Arc::default(),
-        };
-        assert_eq!(
-            refusal_ms(refuse_seconds, &context),
-            want,
-            "{refuse_seconds:?}"
-        );
+        let context = Context { now: Time(0), seed: 0, principal: None, settings: Arc::default() };
+        assert_eq!(refusal_ms(refuse_seconds, &context), want, "{refuse_seconds:?}");
     }
 
     #[test]

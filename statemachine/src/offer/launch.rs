@@ -50,16 +50,10 @@ fn check(state: &State, hand: &Hand, task: &TaskSpec) -> Result<Resources, Strin
     if let Some(Fault::Id(fault)) = &task.fault {
         return Err(fault.to_string());
     }
-    let key = TaskKey {
-        framework: hand.framework,
-        task: task.id.clone(),
-    };
+    let key = TaskKey { framework: hand.framework, task: task.id.clone() };
     match state.tasks.get(&key) {
         Some(held) if held.state == TaskState::Unreachable => {
-            return Err(format!(
-                "Task reuses the ID of an unreachable task: {}",
-                task.id
-            ));
+            return Err(format!("Task reuses the ID of an unreachable task: {}", task.id));
         }
         Some(_) => return Err(format!("Task has duplicate ID: {}", task.id)),
         None => {}
@@ -67,8 +61,7 @@ fn check(state: &State, hand: &Hand, task: &TaskSpec) -> Result<Resources, Strin
     if task.agent != Some(hand.agent) {
         return Err(format!(
             "Task uses invalid agent {} while agent {} is expected",
-            task.agent
-                .map_or_else(|| "(unknown)".into(), |agent| state.agent_text(agent)),
+            task.agent.map_or_else(|| "(unknown)".into(), |agent| state.agent_text(agent)),
             state.agent_text(hand.agent)
         ));
     }
@@ -99,11 +92,8 @@ fn new_executor(
     let Some(wanted) = &task.executor else {
         return Ok(None);
     };
-    let key = ExecutorKey {
-        agent: hand.agent,
-        framework: hand.framework,
-        executor: wanted.id.clone(),
-    };
+    let key =
+        ExecutorKey { agent: hand.agent, framework: hand.framework, executor: wanted.id.clone() };
     match state.executors.get(&key) {
         None => Ok(Some(NewExecutor {
             resources: wanted.resources.clone(),
@@ -124,10 +114,7 @@ fn start(draft: &mut Draft<'_>, hand: &mut Hand, task: &TaskSpec, needed: &Resou
     hand.converted = hand.converted.without(needed);
     let new_executor = new_executor(draft.state(), hand, task).ok().flatten();
     draft.record(TaskLaunched {
-        key: TaskKey {
-            framework: hand.framework,
-            task: task.id.clone(),
-        },
+        key: TaskKey { framework: hand.framework, task: task.id.clone() },
         agent: hand.agent,
         role: hand.role.clone(),
         resources: task.resources.clone(),

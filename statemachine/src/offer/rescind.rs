@@ -28,11 +28,7 @@ impl State {
     /// Takes an offer off the table and tells its framework.
     pub(crate) fn rescind(&mut self, offer: OfferId, effects: &mut Vec<Effect>) {
         if let Some(offer) = self.lift(offer) {
-            self.tell(
-                offer.framework,
-                FrameworkMessage::Rescinded(offer.id),
-                effects,
-            );
+            self.tell(offer.framework, FrameworkMessage::Rescinded(offer.id), effects);
         }
     }
 

@@ -83,12 +83,11 @@ impl Resources {
         if resource.value.is_empty() {
             return;
         }
-        match self.0.iter_mut().find(|held| held.merges_with(resource)) {
-            Some(held) => held.value.add(&resource.value),
-            None => {
-                let at = self.0.partition_point(|held| held <= resource);
-                self.0.insert(at, resource.clone());
-            }
+        if let Some(held) = self.0.iter_mut().find(|held| held.merges_with(resource)) {
+            held.value.add(&resource.value);
+        } else {
+            let at = self.0.partition_point(|held| held <= resource);
+            self.0.insert(at, resource.clone());
         }
     }
 
@@ -181,10 +180,7 @@ impl<'a> IntoIterator for &'a Resources {
 impl Ranges {
     /// The union of inclusive ranges in any order.
     pub fn new(ranges: impl IntoIterator<Item = (u64, u64)>) -> Self {
-        let mut sorted: Vec<_> = ranges
-            .into_iter()
-            .filter(|(begin, end)| begin <= end)
-            .collect();
+        let mut sorted: Vec<_> = ranges.into_iter().filter(|(begin, end)| begin <= end).collect();
         sorted.sort_unstable();
         let mut merged: Vec<(u64, u64)> = Vec::with_capacity(sorted.len());
         for (begin, end) in sorted {
@@ -212,8 +208,7 @@ impl Ranges {
 
     fn contains(&self, other: &Self) -> bool {
         other.iter().all(|(begin, end)| {
-            self.iter()
-                .any(|(held_begin, held_end)| held_begin <= begin && end <= held_end)
+            self.iter().any(|(held_begin, held_end)| held_begin <= begin && end <= held_end)
         })
     }
 

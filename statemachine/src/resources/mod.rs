@@ -187,11 +187,7 @@ pub struct Resource {
     #[serde(rename = "v")]
     pub value: Value,
     /// Whom it is held for, innermost last; empty for unreserved.
-    #[serde(
-        rename = "r",
-        default,
-        skip_serializing_if = "<[Reservation]>::is_empty"
-    )]
+    #[serde(rename = "r", default, skip_serializing_if = "<[Reservation]>::is_empty")]
     pub reservations: Arc<[Reservation]>,
     /// Set on disk resources that are more than plain space.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]

@@ -8,34 +8,19 @@ impl Resource {
     /// What it was before any operation: no dynamic reservation, no volume.
     #[must_use]
     pub fn original(&self) -> Self {
-        let kept = self
-            .reservations
-            .iter()
-            .filter(|held| held.kind == ReservationKind::Static);
-        let disk = self
-            .disk
-            .as_ref()
-            .and_then(|disk| disk.source.clone())
-            .map(|source| {
-                std::sync::Arc::new(Disk {
-                    source: Some(source),
-                    ..Disk::default()
-                })
+        let kept = self.reservations.iter().filter(|held| held.kind == ReservationKind::Static);
+        let disk =
+            self.disk.as_ref().and_then(|disk| disk.source.clone()).map(|source| {
+                std::sync::Arc::new(Disk { source: Some(source), ..Disk::default() })
             });
-        Self {
-            reservations: kept.cloned().collect(),
-            disk,
-            shared: false,
-            ..self.clone()
-        }
+        Self { reservations: kept.cloned().collect(), disk, shared: false, ..self.clone() }
     }
 }
 
 impl Resources {
     /// Those that operations have made: dynamic reservations and volumes.
     pub fn converted(&self) -> impl Iterator<Item = &Resource> {
-        self.iter()
-            .filter(|resource| resource.original() != **resource)
+        self.iter().filter(|resource| resource.original() != **resource)
     }
 }
 
@@ -45,11 +30,7 @@ impl fmt::Display for Resource {
         for reservation in self.reservations.iter() {
             write!(f, "({})", reservation.role)?;
         }
-        if let Some(persistence) = self
-            .disk
-            .as_ref()
-            .and_then(|disk| disk.persistence.as_ref())
-        {
+        if let Some(persistence) = self.disk.as_ref().and_then(|disk| disk.persistence.as_ref()) {
             write!(f, "[{}]", persistence.id)?;
         }
         match &self.value {

@@ -42,16 +42,10 @@ impl Decide for Acknowledge {
         let Some(framework) = state.frameworks.get(&self.framework) else {
             return Err(Rejection::FrameworkUnknown);
         };
-        let key = TaskKey {
-            framework: self.framework,
-            task: self.task.clone(),
-        };
+        let key = TaskKey { framework: self.framework, task: self.task.clone() };
         let pending = state.tasks.get(&key).and_then(|task| task.pending.as_ref());
         if pending.and_then(|pending| pending.update) == Some(self.update) {
-            draft.record(TaskAcknowledged {
-                key,
-                update: self.update,
-            });
+            draft.record(TaskAcknowledged { key, update: self.update });
             return Ok(Reply::Done);
         }
         // the agent knows best whether it still waits for this one (semantics 196)
@@ -60,11 +54,9 @@ impl Decide for Acknowledge {
             task: self.task.clone(),
             update: self.update,
         };
-        let mut effects = Vec::new();
         if let Some(agent) = self.agent {
-            state.direct(agent, directive, &mut effects);
+            draft.direct(agent, directive);
         }
-        effects.into_iter().for_each(|effect| draft.say(effect));
         Ok(Reply::Done)
     }
 }
@@ -74,10 +66,7 @@ impl Fold for TaskAcknowledged {
         let Some(task) = state.tasks.get_mut(&self.key).map(std::sync::Arc::make_mut) else {
             return;
         };
-        let ended = task
-            .pending
-            .take()
-            .is_some_and(|pending| pending.state.is_terminal());
+        let ended = task.pending.take().is_some_and(|pending| pending.state.is_terminal());
         task.acknowledged = Some(self.update);
         let agent = task.agent;
         if let Some(framework) = state.frameworks.get(&self.key.framework) {

@@ -63,11 +63,7 @@ impl Decide for ShutdownExecutor {
         let Some(agent) = self.agent else {
             return Ok(Reply::Done);
         };
-        let key = ExecutorKey {
-            agent,
-            framework: self.framework,
-            executor: self.executor.clone(),
-        };
+        let key = ExecutorKey { agent, framework: self.framework, executor: self.executor.clone() };
         if draft.state().executors.contains_key(&key) {
             draft.record(ExecutorShutdownRequested { key });
         }
@@ -86,15 +82,9 @@ impl Decide for ExecutorExited {
             framework: framework.id,
             executor: self.executor.clone(),
         };
-        let current = state
-            .agents
-            .get(&self.agent)
-            .and_then(|agent| agent.session());
+        let current = state.agents.get(&self.agent).and_then(|agent| agent.session());
         if current == Some(self.session) && state.executors.contains_key(&key) {
-            draft.record(ExecutorEnded {
-                key,
-                status: self.status,
-            });
+            draft.record(ExecutorEnded { key, status: self.status });
         }
         Ok(Reply::Done)
     }

@@ -46,26 +46,16 @@ impl Decide for Kill {
         if !state.frameworks.contains_key(&self.framework) {
             return Err(Rejection::FrameworkUnknown);
         }
-        let key = TaskKey {
-            framework: self.framework,
-            task: self.task.clone(),
-        };
+        let key = TaskKey { framework: self.framework, task: self.task.clone() };
         let Some(task) = state.tasks.get(&key) else {
-            let question = Question {
-                task: self.task.clone(),
-                agent: self.agent,
-            };
-            if let Some(effect) = answer(draft, self.framework, &question) {
-                draft.say(effect);
-            }
+            let question = Question { task: self.task.clone(), agent: self.agent };
+            let message = answer(state, self.framework, &question, draft.context().now);
+            draft.tell(self.framework, message);
             return Ok(Reply::Done);
         };
         let elsewhere = self.agent.is_some_and(|agent| agent != task.agent);
         if !elsewhere && !task.state.is_terminal() {
-            draft.record(TaskKillRequested {
-                key,
-                policy: self.policy.clone(),
-            });
+            draft.record(TaskKillRequested { key, policy: self.policy.clone() });
         }
         Ok(Reply::Done)
     }
@@ -89,10 +79,7 @@ impl Fold for TaskKillRequested {
             return;
         };
         let first = task.kill.as_ref().map_or(at, |kill| kill.at);
-        task.kill = Some(KillIntent {
-            at: first,
-            policy: self.policy.clone(),
-        });
+        task.kill = Some(KillIntent { at: first, policy: self.policy.clone() });
         let (agent, directive) = (task.agent, task.kill_directive());
         if let Some(directive) = directive {
             state.direct(agent, directive, effects);

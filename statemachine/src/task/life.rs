@@ -25,19 +25,13 @@ fn stripped(status: &Arc<Status>) -> Arc<Status> {
     if status.data.is_empty() {
         return status.clone();
     }
-    Arc::new(Status {
-        data: Bytes::new(),
-        ..Status::clone(status)
-    })
+    Arc::new(Status { data: Bytes::new(), ..Status::clone(status) })
 }
 
 impl State {
     /// A framework's tasks that are in the books.
     pub fn tasks_of(&self, framework: FrameworkId) -> impl Iterator<Item = &Arc<Task>> {
-        let first = TaskKey {
-            framework,
-            task: TaskId::from(""),
-        };
+        let first = TaskKey { framework, task: TaskId::from("") };
         self.tasks
             .range(first..)
             .take_while(move |(key, _)| key.framework == framework)
@@ -46,11 +40,8 @@ impl State {
 
     /// The custom executors of one agent.
     pub fn executors_on(&self, agent: AgentId) -> impl Iterator<Item = &Arc<Executor>> {
-        let first = ExecutorKey {
-            agent,
-            framework: FrameworkId(0),
-            executor: ExecutorId::from(""),
-        };
+        let first =
+            ExecutorKey { agent, framework: FrameworkId(0), executor: ExecutorId::from("") };
         self.executors
             .range(first..)
             .take_while(move |(key, _)| key.agent == agent)
@@ -79,10 +70,7 @@ impl State {
             (true, true) | (false, false) => {}
         }
         if latest.is_terminal() && !was_terminal {
-            *self
-                .ended
-                .entry((latest, status.source, status.reason))
-                .or_default() += 1;
+            *self.ended.entry((latest, status.source, status.reason)).or_default() += 1;
         }
     }
 
@@ -108,12 +96,7 @@ impl State {
     pub(crate) fn end_executor(&mut self, key: &ExecutorKey) -> Option<Arc<Executor>> {
         let executor = self.executors.remove(key)?;
         if executor.holds {
-            self.vacate(
-                key.agent,
-                key.framework,
-                &executor.role,
-                &executor.resources,
-            );
+            self.vacate(key.agent, key.framework, &executor.role, &executor.resources);
         }
         Some(executor)
     }
@@ -130,10 +113,7 @@ impl State {
 
     fn hold_executors(&mut self, agent: AgentId, hold: bool) {
         let executors: Vec<_> = self.executors_on(agent).cloned().collect();
-        for executor in executors
-            .into_iter()
-            .filter(|executor| executor.holds != hold)
-        {
+        for executor in executors.into_iter().filter(|executor| executor.holds != hold) {
             let key = &executor.key;
             if hold {
                 self.occupy(agent, key.framework, &executor.role, &executor.resources);

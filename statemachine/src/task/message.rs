@@ -46,28 +46,24 @@ impl Decide for MessageExecutor {
             executor: self.executor.clone(),
             data: self.data.clone(),
         };
-        let mut effects = Vec::new();
         if let Some(agent) = self.agent {
-            draft.state().direct(agent, directive, &mut effects);
+            draft.direct(agent, directive);
         }
-        effects.into_iter().for_each(|effect| draft.say(effect));
         Ok(Reply::Done)
     }
 }
 
 impl Decide for MessageFramework {
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
-        let state = draft.state();
-        let mut effects = Vec::new();
-        if let Some(framework) = state.framework_by_wire_id(&self.framework) {
+        let framework = draft.state().framework_by_wire_id(&self.framework);
+        if let Some(framework) = framework.map(|framework| framework.id) {
             let message = FrameworkMessage::Message {
                 agent: self.agent,
                 executor: self.executor.clone(),
                 data: self.data.clone(),
             };
-            state.tell(framework.id, message, &mut effects);
+            draft.tell(framework, message);
         }
-        effects.into_iter().for_each(|effect| draft.say(effect));
         Ok(Reply::Done)
     }
 }

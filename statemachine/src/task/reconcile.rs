@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::command::Decide;
 use crate::draft::{Draft, Reply};
-use crate::effect::{Effect, FrameworkMessage, TaskUpdate};
+use crate::effect::{FrameworkMessage, TaskUpdate};
 use crate::id::{AgentId, FrameworkId, TaskId, TaskKey};
 use crate::rejection::Rejection;
 use crate::state::State;
-use crate::status::{Reason, Source, Status, TaskState};
+use crate::status::{Reason, Status, TaskState};
 use crate::task::Task;
 use crate::time::Time;
 
@@ -36,99 +36,69 @@ impl Decide for Reconcile {
         if !draft.state().frameworks.contains_key(&self.framework) {
             return Err(Rejection::FrameworkUnknown);
         }
+        let now = draft.context().now;
+        let state = draft.state();
         let answers: Vec<_> = if self.tasks.is_empty() {
-            let now = draft.context().now;
-            let state = draft.state();
             let tasks = state.tasks_of(self.framework);
             tasks
                 .filter(|task| task.state != TaskState::Unreachable)
-                .filter_map(|task| known(state, task, now))
+                .map(|task| known(task, now))
                 .collect()
         } else {
-            self.tasks
-                .iter()
-                .flat_map(|task| answer(draft, self.framework, task))
-                .collect()
+            self.tasks.iter().map(|task| answer(state, self.framework, task, now)).collect()
         };
-        answers.into_iter().for_each(|effect| draft.say(effect));
+        for message in answers {
+            draft.tell(self.framework, message);
+        }
         Ok(Reply::Done)
     }
 }
 
-/// The answer about one task (semantics 211 to 217); none if nobody listens.
+/// The answer about one task (semantics 211 to 217).
 pub(crate) fn answer(
-    draft: &Draft<'_>,
+    state: &State,
     framework: FrameworkId,
     question: &Question,
-) -> Option<Effect> {
-    let state = draft.state();
-    let now = draft.context().now;
-    let key = TaskKey {
-        framework,
-        task: question.task.clone(),
-    };
+    now: Time,
+) -> FrameworkMessage {
+    let key = TaskKey { framework, task: question.task.clone() };
     let task = state.tasks.get(&key);
     if let Some(task) = task.filter(|task| task.state != TaskState::Unreachable) {
-        return known(state, task, now);
+        return known(task, now);
     }
-    let aware = state
-        .frameworks
-        .get(&framework)?
-        .description
-        .is_partition_aware();
     let agent = task.map(|task| task.agent).or(question.agent);
     let (told, message, unreachable_at) = absent(state, agent);
-    let told = if aware { told } else { TaskState::Lost };
+    let told = if state.is_partition_aware(framework) { told } else { TaskState::Lost };
     let mut status = Status::by_master(told, Reason::RECONCILIATION, message, now);
     status.unreachable_at = unreachable_at;
-    let update = TaskUpdate {
+    FrameworkMessage::Updated(TaskUpdate {
         task: question.task.clone(),
         agent,
         executor: None,
         status: Arc::new(status),
-    };
-    one(state, framework, FrameworkMessage::Updated(update))
+    })
 }
 
 /// What is said of a task that is not in the books, or is out of reach.
 fn absent(state: &State, agent: Option<AgentId>) -> (TaskState, &'static str, Option<Time>) {
     match agent.and_then(|agent| state.agents.get(&agent)) {
-        Some(agent) if agent.unreachable_since.is_some() => (
-            TaskState::Unreachable,
-            "Reconciliation: Task is unreachable",
-            agent.unreachable_since,
-        ),
-        Some(_) => (
-            TaskState::Gone,
-            "Reconciliation: Task is unknown to the agent",
-            None,
-        ),
+        Some(agent) if agent.unreachable_since.is_some() => {
+            (TaskState::Unreachable, "Reconciliation: Task is unreachable", agent.unreachable_since)
+        }
+        Some(_) => (TaskState::Gone, "Reconciliation: Task is unknown to the agent", None),
         None => (TaskState::Unknown, "Reconciliation: Task is unknown", None),
     }
 }
 
 /// The newest status that was forwarded, as an answer.
-fn known(state: &State, task: &Arc<Task>, now: Time) -> Option<Effect> {
+fn known(task: &Arc<Task>, now: Time) -> FrameworkMessage {
     let last = task.statuses.last();
     let told = last.map_or(task.state, |status| status.state);
-    let mut status = Status {
-        source: Source::Master,
-        ..Status::by_master(
-            told,
-            Reason::RECONCILIATION,
-            "Reconciliation: Latest task state",
-            now,
-        )
-    };
+    let message = "Reconciliation: Latest task state";
+    let mut status = Status::by_master(told, Reason::RECONCILIATION, message, now);
     if let Some(last) = last {
         status.healthy = last.healthy;
         status.payload = last.payload.clone();
     }
-    one(state, task.key.framework, task.message(&Arc::new(status)))
-}
-
-fn one(state: &State, framework: FrameworkId, message: FrameworkMessage) -> Option<Effect> {
-    let mut effects = Vec::new();
-    state.tell(framework, message, &mut effects);
-    effects.pop()
+    task.message(&Arc::new(status))
 }

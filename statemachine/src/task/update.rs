@@ -55,25 +55,15 @@ impl Decide for Update {
             agent.session() == Some(self.session) && agent.unreachable_since.is_none()
         });
         if !connected {
-            return Err(Rejection::AgentNotConnected(
-                state.agent_text(self.agent).into(),
-            ));
+            return Err(Rejection::AgentNotConnected(state.agent_text(self.agent).into()));
         }
         let Some(framework) = state.framework_by_wire_id(&self.framework) else {
             // nobody is left to acknowledge it
             self.acknowledge(draft);
             return Ok(Reply::Done);
         };
-        let key = TaskKey {
-            framework: framework.id,
-            task: self.task.clone(),
-        };
-        match state
-            .tasks
-            .get(&key)
-            .filter(|task| task.agent == self.agent)
-            .cloned()
-        {
+        let key = TaskKey { framework: framework.id, task: self.task.clone() };
+        match state.tasks.get(&key).filter(|task| task.agent == self.agent).cloned() {
             Some(task) => self.update(&task, draft),
             None => self.update_unknown(&key, draft),
         }
@@ -87,16 +77,10 @@ impl Update {
             self.acknowledge(draft);
             return;
         }
-        let is_pending = task
-            .pending
-            .as_ref()
-            .is_some_and(|pending| pending.update == self.status.update);
+        let is_pending =
+            task.pending.as_ref().is_some_and(|pending| pending.update == self.status.update);
         // what is over stays over, whatever an earlier update still says
-        let latest = if task.state.is_terminal() {
-            task.state
-        } else {
-            self.latest
-        };
+        let latest = if task.state.is_terminal() { task.state } else { self.latest };
         if is_pending && latest == task.state {
             self.forward(task.key.framework, draft);
         } else {
@@ -135,11 +119,7 @@ impl Update {
             task: self.task.clone(),
             update,
         };
-        draft.say(Effect::Agent {
-            to: self.agent,
-            session: self.session,
-            directive,
-        });
+        draft.direct(self.agent, directive);
     }
 
     fn forward(&self, framework: FrameworkId, draft: &mut Draft<'_>) {
@@ -149,9 +129,7 @@ impl Update {
             executor: self.executor.clone(),
             status: self.status.clone(),
         });
-        let mut effects = Vec::new();
-        draft.state().tell(framework, message, &mut effects);
-        effects.into_iter().for_each(|effect| draft.say(effect));
+        draft.tell(framework, message);
     }
 }
 
@@ -177,10 +155,7 @@ impl Fold for TaskUpdated {
             return;
         };
         state.tell(self.key.framework, task.message(&self.status), effects);
-        let said_before = before
-            .statuses
-            .last()
-            .map(|status| (status.state, status.healthy));
+        let said_before = before.statuses.last().map(|status| (status.state, status.healthy));
         if said_before != Some((self.status.state, self.status.healthy)) {
             let message = OperatorMessage::TaskUpdated(task, self.status.clone());
             effects.push(Effect::Operators(message));
