@@ -8,6 +8,7 @@
 
 mod json;
 mod names;
+mod resources;
 mod schema;
 mod tables;
 
@@ -35,6 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let schema = schema::read(&descriptors);
     std::fs::write(out.join("json.rs"), json::generate(&schema))?;
+    std::fs::write(out.join("resources.rs"), resources::generate(&schema))?;
     std::fs::write(out.join("tables.rs"), tables::generate(&schema))?;
 
     let mut config = prost_build::Config::new();

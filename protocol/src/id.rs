@@ -1,7 +1,65 @@
-//! Ids: made from text, and shown as text.
+//! Ids: made from text, shown as text, and checked.
 
 use crate::v1;
 use std::fmt;
+
+/// Longest id, in bytes.
+pub const MAX_ID_BYTES: usize = 255;
+
+/// Longest id of a container, in bytes; it is part of the names of files.
+pub const MAX_CONTAINER_ID_BYTES: usize = 242;
+
+/// Why a text is not an id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// There is nothing.
+    #[error("an id must not be empty")]
+    Empty,
+    /// It is too long to be the name of a file.
+    #[error("an id must not be longer than {0} bytes")]
+    TooLong(usize),
+    /// It means a directory that is not its own.
+    #[error("'{0}' is not an id")]
+    Directory(String),
+    /// It holds a character that an id cannot have.
+    #[error("'{}' contains invalid characters", .0.escape_debug())]
+    InvalidCharacters(String),
+}
+
+/// Checks the id of a task, an executor, a framework, an agent or a persistent volume (semantics 138).
+pub fn validate(id: &str) -> Result<(), IdError> {
+    check(id, MAX_ID_BYTES, |character| {
+        character.is_ascii_control() || matches!(character, '/' | '\\')
+    })
+}
+
+/// Checks the id of a container, and those of its parents (semantics 139).
+pub fn validate_container(id: &v1::ContainerId) -> Result<(), IdError> {
+    let mut next = Some(id);
+    while let Some(id) = next {
+        check(&id.value, MAX_CONTAINER_ID_BYTES, |character| {
+            character.is_ascii_control() || matches!(character, '/' | '\\' | '.' | ' ')
+        })?;
+        next = id.parent.as_deref();
+    }
+    Ok(())
+}
+
+fn check(id: &str, max_bytes: usize, invalid: fn(char) -> bool) -> Result<(), IdError> {
+    if id.is_empty() {
+        return Err(IdError::Empty);
+    }
+    if id.len() > max_bytes {
+        return Err(IdError::TooLong(max_bytes));
+    }
+    if id == "." || id == ".." {
+        return Err(IdError::Directory(id.to_owned()));
+    }
+    if id.chars().any(invalid) {
+        return Err(IdError::InvalidCharacters(id.to_owned()));
+    }
+    Ok(())
+}
 
 macro_rules! text_id {
     ($($id:ident),*) => {$(
@@ -78,5 +136,53 @@ mod tests {
         let mut container = v1::ContainerId::from("child");
         container.parent = Some(Box::new("parent".into()));
         assert_eq!(container.to_string(), "parent.child");
+    }
+
+    #[test]
+    fn ids_can_be_names_of_files() {
+        for id in [
+            "a",
+            "a.b",
+            "a b",
+            "...",
+            "-",
+            "ü",
+            &"x".repeat(MAX_ID_BYTES),
+        ] {
+            assert_eq!(validate(id), Ok(()), "{id}");
+        }
+        for id in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a\\b",
+            "a\nb",
+            "\u{7f}",
+            &"x".repeat(MAX_ID_BYTES + 1),
+        ] {
+            assert!(validate(id).is_err(), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn ids_of_containers_have_stricter_rules_and_parents() {
+        let check = |id: &str| validate_container(&id.into());
+        assert_eq!(check("a-b_c"), Ok(()));
+        for id in [
+            "",
+            "a.b",
+            "a b",
+            "a/b",
+            &"x".repeat(MAX_CONTAINER_ID_BYTES + 1),
+        ] {
+            assert!(check(id).is_err(), "{id:?}");
+        }
+        let mut child = v1::ContainerId::from("child");
+        child.parent = Some(Box::new("a.b".into()));
+        assert_eq!(
+            validate_container(&child),
+            Err(IdError::InvalidCharacters("a.b".to_owned()))
+        );
     }
 }

@@ -3,15 +3,20 @@
 //! Everything here is mechanical: no decision about a cluster is taken in this crate. It does no I/O either;
 //! tokio is in its dependency tree only through tonic, whose clients and servers the build script generates.
 
-mod id;
 pub mod json;
 pub mod media;
 pub mod pb;
 pub mod recordio;
 pub mod rpc;
-mod task_state;
+
+pub mod attribute;
+pub mod id;
+pub mod resource;
+pub mod role;
+pub mod value_text;
 
 mod report;
+mod task_state;
 
 #[allow(
     clippy::all,
