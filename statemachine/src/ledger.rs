@@ -13,8 +13,7 @@ use crate::state::State;
 impl State {
     /// Puts an offer on the table.
     pub(crate) fn lay(&mut self, offer: Arc<Offer>) {
-        self.book
-            .charge(&offer.role, offer.framework, &offer.resources);
+        self.book.charge(&offer.role, offer.framework, &offer.resources);
         if let Some(agent) = self.agent_mut(offer.agent) {
             agent.offered.add_all(&offer.resources);
             agent.offers.insert(offer.id);
@@ -23,8 +22,7 @@ impl State {
             framework.offers.insert(offer.id);
         }
         if let Some(until) = offer.until {
-            self.deadlines
-                .insert((until, Deadline::OfferExpiry(offer.id)));
+            self.deadlines.insert((until, Deadline::OfferExpiry(offer.id)));
         }
         self.offers.insert(offer.id, offer);
     }
@@ -32,8 +30,7 @@ impl State {
     /// Takes an offer off the table: its resources are free again.
     pub(crate) fn lift(&mut self, offer: OfferId) -> Option<Arc<Offer>> {
         let offer = self.offers.remove(&offer)?;
-        self.book
-            .refund(&offer.role, offer.framework, &offer.resources);
+        self.book.refund(&offer.role, offer.framework, &offer.resources);
         if let Some(agent) = self.agent_mut(offer.agent) {
             agent.offered = agent.offered.without(&offer.resources);
             agent.offers.remove(&offer.id);
@@ -42,8 +39,7 @@ impl State {
             framework.offers.remove(&offer.id);
         }
         if let Some(until) = offer.until {
-            self.deadlines
-                .remove(&(until, Deadline::OfferExpiry(offer.id)));
+            self.deadlines.remove(&(until, Deadline::OfferExpiry(offer.id)));
         }
         Some(offer)
     }

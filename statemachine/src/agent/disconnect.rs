@@ -54,3 +54,86 @@ impl Fold for AgentDisconnected {
         state.rescind_agent(self.id, effects);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    fn disconnect(world: &mut World, agent: AgentId) {
+        let session = world.state.agents[&agent].session().expect("connected");
+        world.must(Disconnect { agent, session });
+    }
+
+    #[test]
+    fn an_agent_that_stays_away_is_unreachable() {
+        let mut world = World::new();
+        let id = world.agent("cpus:4");
+        disconnect(&mut world, id);
+        assert!(!world.state.agents[&id].is_active(), "semantics 223");
+        world.pass_ms(599_999);
+        assert_eq!(world.state.agents[&id].unreachable_since, None, "not early");
+        world.pass_ms(1);
+        assert_eq!(world.state.agents[&id].unreachable_since, Some(world.now));
+    }
+
+    #[test]
+    fn an_agent_that_comes_back_keeps_its_id() {
+        let mut world = World::new();
+        let id = world.agent("cpus:4");
+        disconnect(&mut world, id);
+        world.pass_ms(600_000);
+        let back = world.hello(Some(id), "cpus:4");
+        world.must(back);
+        let agent = &world.state.agents[&id];
+        assert!(agent.is_active());
+        assert_eq!(agent.reregistered_at, Some(world.now));
+        world.pass_ms(3_600_000);
+        assert!(world.state.agents[&id].is_active(), "the deadline is gone");
+    }
+
+    #[test]
+    fn news_of_an_old_stream_means_nothing() {
+        let mut world = World::new();
+        let id = world.agent("cpus:4");
+        let old = world.state.agents[&id].session().expect("connected");
+        let back = world.hello(Some(id), "cpus:4");
+        world.must(back);
+        world.must(Disconnect { agent: id, session: old });
+        assert!(world.state.agents[&id].is_active());
+    }
+
+    #[test]
+    fn agents_of_an_old_leader_are_awaited_and_each_has_its_own_timer() {
+        let mut world = World::new();
+        let [first, second] = [world.agent("cpus:4"), world.agent("cpus:4")];
+        disconnect(&mut world, first);
+        world.pass_ms(500_000);
+        world.lead(2);
+        assert!(world.state.agents[&second].is_active(), "awaited");
+        world.pass_ms(100_000);
+        assert!(world.state.agents[&first].unreachable_since.is_some(), "gaps 4");
+        assert_eq!(world.state.agents[&second].unreachable_since, None);
+        world.pass_ms(500_000);
+        assert!(world.state.agents[&second].unreachable_since.is_some());
+    }
+
+    #[test]
+    fn an_id_that_the_cluster_never_gave_is_refused() {
+        let mut world = World::new();
+        let hello = world.hello(Some(AgentId(7)), "cpus:4");
+        world.ask(hello).expect_err("unknown");
+    }
+
+    #[test]
+    fn an_id_is_never_given_twice() {
+        let mut world = World::new();
+        let first = world.agent("cpus:4");
+        let session = world.state.agents[&first].session().expect("connected");
+        world.must(crate::agent::Unregister { agent: first, session });
+        assert!(world.state.agents.is_empty());
+        assert_ne!(world.agent("cpus:4"), first);
+        let back = world.hello(Some(first), "cpus:4");
+        world.ask(back).expect_err("it left for good");
+    }
+}

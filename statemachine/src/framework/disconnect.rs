@@ -80,3 +80,93 @@ impl Fold for FrameworkDisconnected {
         state.book.unfilter(self.id, None);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    fn disconnect(world: &mut World, framework: FrameworkId) {
+        let session = world.state.frameworks[&framework].session().expect("connected");
+        world.must(Disconnect { framework, session });
+    }
+
+    #[test]
+    fn the_timer_removes_who_does_not_come_back() {
+        let mut world = World::new();
+        let id = world.framework(&["*"]);
+        disconnect(&mut world, id);
+        world.pass_ms(59_999);
+        assert!(world.state.frameworks.contains_key(&id), "not early");
+        world.pass_ms(1);
+        assert!(!world.state.frameworks.contains_key(&id), "semantics 75");
+    }
+
+    #[test]
+    fn coming_back_stops_the_timer_and_a_later_disconnect_starts_a_new_one() {
+        let mut world = World::new();
+        let id = world.framework(&["*"]);
+        disconnect(&mut world, id);
+        world.pass_ms(59_000);
+        let again = world.subscription(Some("c-0000"), &["*"]);
+        world.subscribe(again);
+        world.pass_ms(600_000);
+        assert!(world.state.frameworks.contains_key(&id), "semantics 76");
+        disconnect(&mut world, id);
+        world.pass_ms(59_999);
+        assert!(world.state.frameworks.contains_key(&id), "semantics 76");
+    }
+
+    #[test]
+    fn without_a_failover_timeout_it_is_removed_at_once() {
+        let mut world = World::new();
+        let mut subscribe = world.subscription(None, &["*"]);
+        subscribe.description.failover_timeout_ms = 0;
+        let id = world.subscribe(subscribe);
+        disconnect(&mut world, id);
+        assert!(!world.state.frameworks.contains_key(&id), "semantics 75");
+        assert!(world.state.deadlines.is_empty());
+    }
+
+    #[test]
+    fn news_of_an_old_stream_means_nothing() {
+        let mut world = World::new();
+        let id = world.framework(&["*"]);
+        let old = world.state.frameworks[&id].session().expect("connected");
+        let again = world.subscription(Some("c-0000"), &["*"]);
+        world.subscribe(again);
+        world.must(Disconnect { framework: id, session: old });
+        assert!(world.state.frameworks[&id].connection.is_connected());
+    }
+
+    #[test]
+    fn a_running_timer_survives_any_number_of_leaders() {
+        let mut world = World::new();
+        let id = world.framework(&["*"]);
+        disconnect(&mut world, id);
+        for term in 2..5 {
+            world.pass_ms(10_000);
+            world.lead(term);
+        }
+        world.pass_ms(29_999);
+        assert!(world.state.frameworks.contains_key(&id), "not early");
+        world.pass_ms(1);
+        assert!(!world.state.frameworks.contains_key(&id), "gaps 8");
+    }
+
+    #[test]
+    fn who_does_not_come_back_to_a_new_leader_has_ten_minutes_from_the_election() {
+        let mut world = World::new();
+        let mut subscribe = world.subscription(None, &["*"]);
+        subscribe.description.failover_timeout_ms = 0;
+        let id = world.subscribe(subscribe);
+        world.lead(2);
+        world.pass_ms(30_000);
+        let connection = world.state.frameworks[&id].connection;
+        assert!(!connection.is_active(), "absent after the reconnect timeout");
+        world.pass_ms(569_999);
+        assert!(world.state.frameworks.contains_key(&id), "not early");
+        world.pass_ms(1);
+        assert!(!world.state.frameworks.contains_key(&id), "decisions 0006");
+    }
+}

@@ -197,3 +197,100 @@ impl Fold for FrameworkResubscribed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    fn framework(world: &World, id: FrameworkId) -> Framework {
+        Framework::clone(&world.state.frameworks[&id])
+    }
+
+    #[test]
+    fn new_frameworks_are_numbered_and_named_after_the_cluster() {
+        let mut world = World::new();
+        let first = world.framework(&["*"]);
+        let second = world.framework(&["*"]);
+        assert_eq!(&*framework(&world, first).wire_id, "c-0000", "semantics 57");
+        assert_eq!(&*framework(&world, second).wire_id, "c-0001", "semantics 57");
+        let added = [first, second]
+            .map(|id| Effect::Operators(OperatorMessage::FrameworkAdded(id)))
+            .to_vec();
+        assert_eq!(world.sent(), added);
+    }
+
+    #[test]
+    fn any_id_is_believed_and_never_handed_out_again() {
+        let mut world = World::new();
+        let brought = world.subscription(Some("c-0001"), &["*"]);
+        let brought = world.subscribe(brought);
+        assert_eq!(&*framework(&world, brought).wire_id, "c-0001", "semantics 58");
+        let made = world.framework(&["*"]);
+        assert_eq!(&*framework(&world, made).wire_id, "c-0002");
+        assert_ne!(brought, made);
+    }
+
+    #[test]
+    fn the_newest_stream_wins() {
+        let mut world = World::new();
+        let id = world.framework(&["*"]);
+        let old = framework(&world, id).session().expect("connected");
+        world.sent();
+        let again = world.subscription(Some("c-0000"), &["*"]);
+        assert_eq!(world.subscribe(again.clone()), id);
+        assert_eq!(framework(&world, id).session(), Some(again.session));
+        let failed_over = Effect::Framework {
+            to: id,
+            session: old,
+            message: FrameworkMessage::Failure("Framework failed over".into()),
+        };
+        assert_eq!(world.sent(), [failed_over], "semantics 60");
+    }
+
+    #[test]
+    fn user_and_checkpoint_stay_and_the_rest_changes() {
+        let mut world = World::new();
+        let id = world.framework(&["a", "b"]);
+        let mut again = world.subscription(Some("c-0000"), &["b"]);
+        again.description.user = "root".into();
+        again.description.checkpoint = false;
+        again.suppressed = vec!["b".into()];
+        world.subscribe(again);
+        let framework = framework(&world, id);
+        assert_eq!(&*framework.description.user, "nobody", "semantics 61");
+        assert!(framework.description.checkpoint, "semantics 61");
+        assert_eq!(&framework.description.roles[..], ["b".into()]);
+        assert!(framework.suppressed.contains(&Role::from("b")), "semantics 62");
+        assert!(!framework.wants(&"b".into()));
+    }
+
+    #[test]
+    fn the_principal_may_not_change() {
+        let mut world = World::new();
+        world.framework(&["*"]);
+        let mut again = world.subscription(Some("c-0000"), &["*"]);
+        again.description.principal = Some("other".into());
+        let refused = world.ask(again).expect_err("semantics 61");
+        assert_eq!(refused.to_string(), "Changing framework's principal is not allowed.");
+    }
+
+    #[test]
+    fn root_is_refused_where_the_flag_says_so() {
+        let mut world = World::new();
+        world.settings.root_submissions = false;
+        let mut subscribe = world.subscription(None, &["*"]);
+        subscribe.description.user = "root".into();
+        world.ask(subscribe).expect_err("semantics 64");
+    }
+
+    #[test]
+    fn a_removed_framework_stays_removed_whoever_leads() {
+        let mut world = World::new();
+        let id = world.framework(&["*"]);
+        world.must(crate::framework::Teardown { framework: id });
+        world.lead(2);
+        let again = world.subscription(Some("c-0000"), &["*"]);
+        assert_eq!(world.ask(again), Err(Rejection::FrameworkRemoved), "semantics 59, gaps 7");
+    }
+}

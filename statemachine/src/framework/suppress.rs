@@ -64,3 +64,32 @@ impl Fold for RolesSuppressed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::framework::Revive;
+    use crate::testing::World;
+
+    fn check(named: &[&str], want: &[&str]) {
+        let mut world = World::new();
+        let framework = world.framework(&["a", "b"]);
+        let roles = named.iter().map(|role| Role::from(*role)).collect();
+        world.must(Suppress { framework, roles });
+        let suppressed = &world.state.frameworks[&framework].suppressed;
+        assert!(suppressed.iter().map(|role| &**role).eq(want.iter().copied()), "{named:?}");
+        world.must(Revive { framework, roles: Vec::new() });
+        assert!(world.state.frameworks[&framework].suppressed.is_empty(), "semantics 109");
+    }
+
+    #[test]
+    fn named_roles_are_suppressed_or_all() {
+        check(&["a"], &["a"]);
+        check(&[], &["a", "b"]); // semantics 110
+    }
+
+    #[test]
+    fn one_foreign_role_makes_the_call_mean_nothing() {
+        check(&["a", "c"], &[]); // semantics 111
+    }
+}
