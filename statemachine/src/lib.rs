@@ -37,6 +37,7 @@ pub mod agent;
 pub mod allocator;
 pub mod cluster;
 pub mod framework;
+pub mod invariants;
 pub mod offer;
 pub mod operation;
 pub mod resources;

@@ -91,6 +91,8 @@ impl World {
             let batch = Batch::decode(&bytes).expect("what was encoded decodes");
             batch.apply(&mut self.replica);
             assert_eq!(self.replica, self.state, "a replica differs after {}", command.name());
+            let violations = crate::invariants::check(&self.state);
+            assert!(violations.is_empty(), "after {}: {violations:?}", command.name());
         }
         self.events.extend(decision.events);
         self.effects.extend(decision.effects);

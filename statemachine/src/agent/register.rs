@@ -131,12 +131,13 @@ impl Register {
         Ok(Reply::Registered(id))
     }
 
-    /// Tasks of an agent that was unreachable count again, in the state it reports (semantics 224).
+    /// Tasks of an agent that was unreachable count again, in the state it reports (semantics 224). Of
+    /// those that have ended meanwhile its own update will tell.
     fn return_tasks(&self, agent: &Agent, draft: &mut Draft<'_>) {
         if agent.unreachable_since.is_none() {
             return;
         }
-        for report in &self.tasks {
+        for report in self.tasks.iter().filter(|report| !report.state.is_terminal()) {
             let Some(key) = key(draft.state(), &report.framework, &report.task) else {
                 continue;
             };
