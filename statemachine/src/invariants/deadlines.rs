@@ -28,8 +28,8 @@ pub(super) fn check(state: &State) -> Vec<Violation> {
         .filter_map(|offer| Some((offer.until?, Deadline::OfferExpiry(offer.id))));
     let expected: OrdSet<_> = frameworks.chain(agents).chain(offers).collect();
     let missing = expected.clone().relative_complement(state.deadlines.clone());
-    let stale = state.deadlines.clone().relative_complement(expected);
+    let leftover = state.deadlines.clone().relative_complement(expected);
     let missing = missing.iter().map(|(at, deadline)| format!("{deadline:?} at {at} is missing"));
-    let stale = stale.iter().map(|(at, deadline)| format!("{deadline:?} at {at} is stale"));
+    let stale = leftover.iter().map(|(at, deadline)| format!("{deadline:?} at {at} is stale"));
     missing.chain(stale).map(|text| Violation { invariant: NAME, text }).collect()
 }
