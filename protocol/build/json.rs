@@ -23,11 +23,7 @@ fn enumeration(path: &str) -> String {
 
 fn message(message: &Message) -> String {
     let fields = &message.fields;
-    assert!(
-        fields.len() <= MAX_FIELDS,
-        "{} has too many fields",
-        message.proto
-    );
+    assert!(fields.len() <= MAX_FIELDS, "{} has too many fields", message.proto);
     let (mut names, mut indexes) = (String::new(), String::new());
     let (mut writes, mut reads, mut required) = (String::new(), String::new(), 0u128);
     for (index, field) in fields.iter().enumerate() {

@@ -1,10 +1,7 @@
 //! Compiles our .proto files with protox, so that no protoc needs to be installed, and writes beside prost's
 //! types what prost has no answer for: the v1 JSON, and tables of what protobuf input must hold.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "cargo reads what a build script prints"
-)]
+#![expect(clippy::print_stdout, reason = "cargo reads what a build script prints")]
 
 mod json;
 mod names;

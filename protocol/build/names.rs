@@ -24,11 +24,7 @@ pub(crate) fn module_path(proto: &str) -> String {
 /// Name of a struct field.
 pub(crate) fn field(proto: &str) -> String {
     let name = proto.to_snake_case();
-    if KEYWORDS.contains(&name.as_str()) {
-        format!("r#{name}")
-    } else {
-        name
-    }
+    if KEYWORDS.contains(&name.as_str()) { format!("r#{name}") } else { name }
 }
 
 /// Name of a type, or of a variant of a oneof.

@@ -8,10 +8,7 @@ const RESOURCE: &str = ".mesos.v1.Resource";
 
 pub(crate) fn generate(schema: &Schema) -> String {
     let holders = holders(schema);
-    let held = schema
-        .messages
-        .iter()
-        .filter(|message| holders.contains(message.proto.as_str()));
+    let held = schema.messages.iter().filter(|message| holders.contains(message.proto.as_str()));
     held.filter(|message| message.proto != RESOURCE)
         .map(|message| visitor(message, &holders))
         .collect()
@@ -55,10 +52,7 @@ fn visitor(message: &Message, holders: &BTreeSet<&str>) -> String {
                 "if let Some(held) = &mut self.{ident} {{ held.visit_resources(visit); }}"
             ),
             Shape::Repeated => {
-                writeln!(
-                    visits,
-                    "for held in &mut self.{ident} {{ held.visit_resources(visit); }}"
-                )
+                writeln!(visits, "for held in &mut self.{ident} {{ held.visit_resources(visit); }}")
             }
             Shape::Map => writeln!(
                 visits,

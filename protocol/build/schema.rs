@@ -62,23 +62,13 @@ pub(crate) enum Kind {
 
 /// Collects every public message and enum, nested ones included.
 pub(crate) fn read(descriptors: &FileDescriptorSet) -> Schema {
-    let mut schema = Schema {
-        messages: Vec::new(),
-        enums: Vec::new(),
-    };
+    let mut schema = Schema { messages: Vec::new(), enums: Vec::new() };
     let public = |package: &str| PUBLIC.iter().any(|known| package.starts_with(known));
-    for file in descriptors
-        .file
-        .iter()
-        .filter(|file| public(file.package()))
-    {
+    for file in descriptors.file.iter().filter(|file| public(file.package())) {
         let package = format!(".{}", file.package());
         let proto3 = file.syntax() == "proto3";
         for descriptor in &file.enum_type {
-            schema.enums.push(names::type_path(&format!(
-                "{package}.{}",
-                descriptor.name()
-            )));
+            schema.enums.push(names::type_path(&format!("{package}.{}", descriptor.name())));
         }
         for descriptor in &file.message_type {
             schema.add(&package, descriptor, proto3);
@@ -91,31 +81,14 @@ impl Schema {
     fn add(&mut self, parent: &str, descriptor: &DescriptorProto, proto3: bool) {
         let proto = format!("{parent}.{}", descriptor.name());
         for nested in &descriptor.enum_type {
-            self.enums
-                .push(names::type_path(&format!("{proto}.{}", nested.name())));
+            self.enums.push(names::type_path(&format!("{proto}.{}", nested.name())));
         }
-        for nested in descriptor
-            .nested_type
-            .iter()
-            .filter(|nested| !is_map_entry(nested))
-        {
+        for nested in descriptor.nested_type.iter().filter(|nested| !is_map_entry(nested)) {
             self.add(&proto, nested, proto3);
         }
-        let context = Context {
-            proto: &proto,
-            descriptor,
-            proto3,
-        };
-        let fields = descriptor
-            .field
-            .iter()
-            .map(|field| context.field(field))
-            .collect();
-        self.messages.push(Message {
-            path: names::type_path(&proto),
-            fields,
-            proto,
-        });
+        let context = Context { proto: &proto, descriptor, proto3 };
+        let fields = descriptor.field.iter().map(|field| context.field(field)).collect();
+        self.messages.push(Message { path: names::type_path(&proto), fields, proto });
     }
 }
 
@@ -140,9 +113,7 @@ impl Context<'_> {
             ident = names::field(oneof);
             let module = names::module_path(self.proto);
             let (oneof, variant) = (names::variant(oneof), names::variant(field.name()));
-            Shape::OneOf {
-                variant: format!("{module}::{oneof}::{variant}"),
-            }
+            Shape::OneOf { variant: format!("{module}::{oneof}::{variant}") }
         } else if field.label() == Label::Required {
             Shape::Required
         } else if self.proto3 && field.r#type() != Type::Message {
@@ -152,13 +123,7 @@ impl Context<'_> {
         } else {
             Shape::Optional
         };
-        Field {
-            name: field.name().to_owned(),
-            ident,
-            tag: field.number() as u32,
-            shape,
-            kind,
-        }
+        Field { name: field.name().to_owned(), ident, tag: field.number() as u32, shape, kind }
     }
 
     /// The value field of the map that this field is, if it is one.
@@ -179,15 +144,9 @@ fn kind(field: &FieldDescriptorProto) -> Kind {
 }
 
 fn is_map_entry(descriptor: &DescriptorProto) -> bool {
-    descriptor
-        .options
-        .as_ref()
-        .is_some_and(prost_types::MessageOptions::map_entry)
+    descriptor.options.as_ref().is_some_and(prost_types::MessageOptions::map_entry)
 }
 
 fn is_deprecated(field: &FieldDescriptorProto) -> bool {
-    field
-        .options
-        .as_ref()
-        .is_some_and(prost_types::FieldOptions::deprecated)
+    field.options.as_ref().is_some_and(prost_types::FieldOptions::deprecated)
 }

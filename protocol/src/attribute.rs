@@ -25,17 +25,12 @@ pub enum AttributeError {
 
 /// Reads attributes, separated by semicolons or newlines. A value may itself contain colons.
 pub fn parse(text: &str) -> Result<Vec<Attribute>, AttributeError> {
-    let entries = text
-        .split([';', '\n'])
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty());
+    let entries = text.split([';', '\n']).map(str::trim).filter(|entry| !entry.is_empty());
     entries.map(attribute).collect()
 }
 
 fn attribute(entry: &str) -> Result<Attribute, AttributeError> {
-    let Some((name, text)) = entry
-        .split_once(':')
-        .filter(|(name, _)| !name.trim().is_empty())
+    let Some((name, text)) = entry.split_once(':').filter(|(name, _)| !name.trim().is_empty())
     else {
         return Err(AttributeError::Form(entry.to_owned()));
     };
@@ -79,14 +74,8 @@ mod tests {
         for (text, expected) in [
             ("rack", "attribute 'rack' is not of the form name:value"),
             (":abc", "attribute ':abc' is not of the form name:value"),
-            (
-                "a:1;rack:",
-                "attribute 'rack' has no value that can be read",
-            ),
-            (
-                "s:{a,b}",
-                "attribute 's' is a set, which attributes cannot be",
-            ),
+            ("a:1;rack:", "attribute 'rack' has no value that can be read"),
+            ("s:{a,b}", "attribute 's' is a set, which attributes cannot be"),
         ] {
             assert_eq!(parse(text).unwrap_err().to_string(), expected);
         }

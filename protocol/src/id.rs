@@ -83,23 +83,12 @@ macro_rules! text_id {
     )*};
 }
 
-text_id!(
-    FrameworkId,
-    OfferId,
-    AgentId,
-    TaskId,
-    ExecutorId,
-    ResourceProviderId,
-    OperationId
-);
+text_id!(FrameworkId, OfferId, AgentId, TaskId, ExecutorId, ResourceProviderId, OperationId);
 
 /// A container that is nobody's child.
 impl From<String> for v1::ContainerId {
     fn from(value: String) -> Self {
-        Self {
-            value,
-            parent: None,
-        }
+        Self { value, parent: None }
     }
 }
 
@@ -140,27 +129,10 @@ mod tests {
 
     #[test]
     fn ids_can_be_names_of_files() {
-        for id in [
-            "a",
-            "a.b",
-            "a b",
-            "...",
-            "-",
-            "ü",
-            &"x".repeat(MAX_ID_BYTES),
-        ] {
+        for id in ["a", "a.b", "a b", "...", "-", "ü", &"x".repeat(MAX_ID_BYTES)] {
             assert_eq!(validate(id), Ok(()), "{id}");
         }
-        for id in [
-            "",
-            ".",
-            "..",
-            "a/b",
-            "a\\b",
-            "a\nb",
-            "\u{7f}",
-            &"x".repeat(MAX_ID_BYTES + 1),
-        ] {
+        for id in ["", ".", "..", "a/b", "a\\b", "a\nb", "\u{7f}", &"x".repeat(MAX_ID_BYTES + 1)] {
             assert!(validate(id).is_err(), "{id:?}");
         }
     }
@@ -169,20 +141,11 @@ mod tests {
     fn ids_of_containers_have_stricter_rules_and_parents() {
         let check = |id: &str| validate_container(&id.into());
         assert_eq!(check("a-b_c"), Ok(()));
-        for id in [
-            "",
-            "a.b",
-            "a b",
-            "a/b",
-            &"x".repeat(MAX_CONTAINER_ID_BYTES + 1),
-        ] {
+        for id in ["", "a.b", "a b", "a/b", &"x".repeat(MAX_CONTAINER_ID_BYTES + 1)] {
             assert!(check(id).is_err(), "{id:?}");
         }
         let mut child = v1::ContainerId::from("child");
         child.parent = Some(Box::new("a.b".into()));
-        assert_eq!(
-            validate_container(&child),
-            Err(IdError::InvalidCharacters("a.b".to_owned()))
-        );
+        assert_eq!(validate_container(&child), Err(IdError::InvalidCharacters("a.b".to_owned())));
     }
 }

@@ -29,9 +29,7 @@ pub enum DecodeError {
 impl ContentType {
     /// The type that a Content-Type header names, exactly and case-sensitively (semantics 27).
     pub fn from_header(header: &str) -> Option<Self> {
-        [Self::Json, Self::Protobuf]
-            .into_iter()
-            .find(|known| known.as_str() == header)
+        [Self::Json, Self::Protobuf].into_iter().find(|known| known.as_str() == header)
     }
 
     /// The media type.
@@ -45,9 +43,7 @@ impl ContentType {
     /// The type of an answer: JSON whenever the client takes it, else protobuf, else none (semantics 29, 320).
     /// Without an Accept header a client takes everything.
     pub fn accepted_by(accept: Option<&str>) -> Option<Self> {
-        [Self::Json, Self::Protobuf]
-            .into_iter()
-            .find(|known| accepts(accept, known.as_str()))
+        [Self::Json, Self::Protobuf].into_iter().find(|known| accepts(accept, known.as_str()))
     }
 
     /// Writes a message.
@@ -78,11 +74,7 @@ impl ContentType {
 pub fn accepts(accept: Option<&str>, media_type: &str) -> bool {
     let Some(accept) = accept else { return true };
     let family = media_type.split('/').next().unwrap_or_default();
-    let candidates = [
-        media_type.to_owned(),
-        format!("{family}/*"),
-        "*/*".to_owned(),
-    ];
+    let candidates = [media_type.to_owned(), format!("{family}/*"), "*/*".to_owned()];
     let ranges: Vec<(&str, bool)> = accept.split(',').map(range).collect();
     // The closest range decides: `text/html, */*;q=0` allows HTML, and `*/*, text/html;q=0` does not.
     let matching = |candidate: &String| {
@@ -126,27 +118,15 @@ mod tests {
             Some("application/x-protobuf;q=0.9, application/json;q=0.1"),
             Some(ContentType::Json),
         );
-        check(
-            Some("text/html, application/xhtml+xml, */*;q=0.8"),
-            Some(ContentType::Json),
-        );
+        check(Some("text/html, application/xhtml+xml, */*;q=0.8"), Some(ContentType::Json));
     }
 
     #[test]
     fn protobuf_is_chosen_when_json_is_not_allowed() {
         check(Some("application/x-protobuf"), Some(ContentType::Protobuf));
-        check(
-            Some("application/json;q=0, application/x-protobuf"),
-            Some(ContentType::Protobuf),
-        );
-        check(
-            Some("application/json; q=0.0, */*"),
-            Some(ContentType::Protobuf),
-        );
-        check(
-            Some("*/*, application/json;Q=0"),
-            Some(ContentType::Protobuf),
-        );
+        check(Some("application/json;q=0, application/x-protobuf"), Some(ContentType::Protobuf));
+        check(Some("application/json; q=0.0, */*"), Some(ContentType::Protobuf));
+        check(Some("*/*, application/json;Q=0"), Some(ContentType::Protobuf));
     }
 
     #[test]
@@ -166,20 +146,11 @@ mod tests {
 
     #[test]
     fn content_types_are_compared_exactly() {
-        assert_eq!(
-            ContentType::from_header("application/json"),
-            Some(ContentType::Json)
-        );
-        assert_eq!(
-            ContentType::from_header("application/x-protobuf"),
-            Some(ContentType::Protobuf)
-        );
-        for header in [
-            "application/json; charset=utf-8",
-            "Application/JSON",
-            "application/recordio",
-            "",
-        ] {
+        assert_eq!(ContentType::from_header("application/json"), Some(ContentType::Json));
+        assert_eq!(ContentType::from_header("application/x-protobuf"), Some(ContentType::Protobuf));
+        for header in
+            ["application/json; charset=utf-8", "Application/JSON", "application/recordio", ""]
+        {
             assert_eq!(ContentType::from_header(header), None, "{header}");
         }
     }

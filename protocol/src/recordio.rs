@@ -58,12 +58,7 @@ impl Default for Decoder {
 impl Decoder {
     /// A decoder that refuses records of more than `max_record_bytes`.
     pub fn with_limit(max_record_bytes: usize) -> Self {
-        Self {
-            buffer: BytesMut::new(),
-            length: None,
-            max_record_bytes,
-            failed: None,
-        }
+        Self { buffer: BytesMut::new(), length: None, max_record_bytes, failed: None }
     }
 
     /// Adds the next piece of the stream. Draw the records with `next_record` before adding another: the buffer
@@ -90,9 +85,7 @@ impl Decoder {
         match self.failed {
             Some(error) => Err(error),
             None if self.buffer.is_empty() && self.length.is_none() => Ok(()),
-            None => Err(RecordError::Truncated {
-                received: self.buffer.len(),
-            }),
+            None => Err(RecordError::Truncated { received: self.buffer.len() }),
         }
     }
 
@@ -120,14 +113,10 @@ impl Decoder {
             Some(b'\n') if digits > 0 => {}
             _ => return Err(RecordError::BadLength(head.escape_ascii().to_string())),
         }
-        let length = head[..digits]
-            .iter()
-            .fold(0u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+        let length =
+            head[..digits].iter().fold(0u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
         if length > self.max_record_bytes as u64 {
-            return Err(RecordError::TooLarge {
-                length,
-                limit: self.max_record_bytes,
-            });
+            return Err(RecordError::TooLarge { length, limit: self.max_record_bytes });
         }
         self.buffer.advance(digits + 1);
         Ok(Some(length as usize))
@@ -152,35 +141,21 @@ mod tests {
     }
 
     fn refused(stream: &[u8]) -> String {
-        records(&[stream])
-            .expect_err("this stream is refused")
-            .to_string()
+        records(&[stream]).expect_err("this stream is refused").to_string()
     }
 
     #[test]
     fn records_follow_one_another_without_a_gap() {
         assert_eq!(encode(b"hello")[..], b"5\nhello"[..]);
-        assert_eq!(
-            records(&[b"5\nhello0\n3\nabc"]).unwrap(),
-            [&b"hello"[..], b"", b"abc"]
-        );
+        assert_eq!(records(&[b"5\nhello0\n3\nabc"]).unwrap(), [&b"hello"[..], b"", b"abc"]);
     }
 
     #[test]
     fn lengths_that_are_not_numbers_are_refused() {
-        for stream in [
-            &b"\nabc"[..],
-            b"x",
-            b"-1\n",
-            b"+5\nhello",
-            b" 5\nhello",
-            b"5 \nhello",
-            b"5\r\nhello",
-        ] {
-            assert!(
-                refused(stream).contains("not a decimal number"),
-                "{stream:?}"
-            );
+        for stream in
+            [&b"\nabc"[..], b"x", b"-1\n", b"+5\nhello", b" 5\nhello", b"5 \nhello", b"5\r\nhello"]
+        {
+            assert!(refused(stream).contains("not a decimal number"), "{stream:?}");
         }
     }
 
@@ -201,10 +176,7 @@ mod tests {
     #[test]
     fn a_stream_that_ends_inside_a_record_is_an_error() {
         for stream in [&b"5\nhell"[..], b"5\n", b"5", b"1\na2\n"] {
-            assert!(
-                refused(stream).contains("ended inside a record"),
-                "{stream:?}"
-            );
+            assert!(refused(stream).contains("ended inside a record"), "{stream:?}");
         }
     }
 

@@ -15,19 +15,12 @@ pub struct RoleError {
 /// Checks the name of a role.
 pub fn validate(role: &str) -> Result<(), RoleError> {
     let problem = if role == DEFAULT { None } else { problem(role) };
-    problem.map_or(Ok(()), |problem| {
-        Err(RoleError {
-            role: role.to_owned(),
-            problem,
-        })
-    })
+    problem.map_or(Ok(()), |problem| Err(RoleError { role: role.to_owned(), problem }))
 }
 
 /// Whether `child` lies below `parent`: `a/b` below `a`, but not `ab`, and not `a` itself.
 pub fn is_strict_subrole(child: &str, parent: &str) -> bool {
-    child
-        .strip_prefix(parent)
-        .is_some_and(|rest| rest.starts_with('/'))
+    child.strip_prefix(parent).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn problem(role: &str) -> Option<&'static str> {

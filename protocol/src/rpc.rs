@@ -37,11 +37,8 @@ pub struct AddressError {
 /// A connection to `address` (`host:port`) that is made when it is first used, and made anew when it is lost.
 /// To be called on a tokio runtime.
 pub fn channel(address: &str) -> Result<Channel, AddressError> {
-    let endpoint =
-        Endpoint::from_shared(format!("http://{address}")).map_err(|source| AddressError {
-            address: address.to_owned(),
-            source,
-        })?;
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))
+        .map_err(|source| AddressError { address: address.to_owned(), source })?;
     Ok(endpoint
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)

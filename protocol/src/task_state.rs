@@ -32,10 +32,8 @@ mod tests {
     #[test]
     fn a_task_that_runs_or_may_run_is_not_terminal() {
         let live = (0..14).filter_map(|number| TaskState::try_from(number).ok());
-        let live: Vec<&str> = live
-            .filter(|state| !state.is_terminal())
-            .map(|state| state.as_str_name())
-            .collect();
+        let live: Vec<&str> =
+            live.filter(|state| !state.is_terminal()).map(|state| state.as_str_name()).collect();
         assert_eq!(
             live,
             [

@@ -22,10 +22,7 @@ pub enum ValueError {
 /// else is text.
 pub fn parse(text: &str) -> Result<Value, ValueError> {
     let text = text.trim();
-    let mut value = Value {
-        r#type: Type::Text as i32,
-        ..Value::default()
-    };
+    let mut value = Value { r#type: Type::Text as i32, ..Value::default() };
     match text.as_bytes().first() {
         None => return Err(ValueError::Empty),
         Some(b'[') => {
@@ -35,12 +32,8 @@ pub fn parse(text: &str) -> Result<Value, ValueError> {
         }
         Some(b'{') => {
             value.r#type = Type::Set as i32;
-            let item = parts(text, '}')?
-                .filter(|item| !item.is_empty())
-                .map(str::to_owned);
-            value.set = Some(Set {
-                item: item.collect(),
-            });
+            let item = parts(text, '}')?.filter(|item| !item.is_empty()).map(str::to_owned);
+            value.set = Some(Set { item: item.collect() });
         }
         Some(_) if text.contains(['[', ']', '{', '}']) => {
             return Err(ValueError::Brackets(text.to_owned()));
@@ -50,9 +43,7 @@ pub fn parse(text: &str) -> Result<Value, ValueError> {
                 value.r#type = Type::Scalar as i32;
                 value.scalar = Some(Scalar { value: number });
             } else {
-                value.text = Some(Text {
-                    value: text.to_owned(),
-                });
+                value.text = Some(Text { value: text.to_owned() });
             }
         }
     }
@@ -70,10 +61,7 @@ fn parts(text: &str, close: char) -> Result<impl Iterator<Item = &str>, ValueErr
 
 fn range(text: &str) -> Result<Range, ValueError> {
     let parsed = text.split_once('-').and_then(|(begin, end)| {
-        Some(Range {
-            begin: begin.trim().parse().ok()?,
-            end: end.trim().parse().ok()?,
-        })
+        Some(Range { begin: begin.trim().parse().ok()?, end: end.trim().parse().ok()? })
     });
     parsed.ok_or_else(|| ValueError::Range(text.to_owned()))
 }
@@ -88,11 +76,8 @@ fn scalar(text: &str) -> Option<f64> {
 /// `[31000-32000, 33000-33000]`, as the classic endpoints show it (semantics 288).
 impl fmt::Display for Ranges {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ranges: Vec<String> = self
-            .range
-            .iter()
-            .map(|range| format!("{}-{}", range.begin, range.end))
-            .collect();
+        let ranges: Vec<String> =
+            self.range.iter().map(|range| format!("{}-{}", range.begin, range.end)).collect();
         write!(formatter, "[{}]", ranges.join(", "))
     }
 }
@@ -122,10 +107,7 @@ mod tests {
 
     #[test]
     fn brackets_make_ranges() {
-        check(
-            "[1-10]",
-            r#"{"type":"RANGES","ranges":{"range":[{"begin":1,"end":10}]}}"#,
-        );
+        check("[1-10]", r#"{"type":"RANGES","ranges":{"range":[{"begin":1,"end":10}]}}"#);
         check(
             "[1-10, 20 - 30]",
             r#"{"type":"RANGES","ranges":{"range":[{"begin":1,"end":10},{"begin":20,"end":30}]}}"#,
@@ -145,22 +127,14 @@ mod tests {
     #[test]
     fn all_else_is_text() {
         for text in ["abc", "us-east-1", "1.2.3", "inf", "NaN", "1e999", "0x10"] {
-            check(
-                text,
-                &format!(r#"{{"type":"TEXT","text":{{"value":"{text}"}}}}"#),
-            );
+            check(text, &format!(r#"{{"type":"TEXT","text":{{"value":"{text}"}}}}"#));
         }
     }
 
     #[test]
     fn brackets_must_match() {
-        for text in [
-            "[1-2", "1-2]", "{a", "a}", "[1-2}", "{a}b", "[[1-2]]", "a[1]", "{a,{b}}",
-        ] {
-            assert!(
-                matches!(parse(text), Err(ValueError::Brackets(_))),
-                "{text}"
-            );
+        for text in ["[1-2", "1-2]", "{a", "a}", "[1-2}", "{a}b", "[[1-2]]", "a[1]", "{a,{b}}"] {
+            assert!(matches!(parse(text), Err(ValueError::Brackets(_))), "{text}");
         }
         assert_eq!(parse("  "), Err(ValueError::Empty));
     }
@@ -169,10 +143,7 @@ mod tests {
     fn ranges_and_sets_have_a_text() {
         let shown = |text: &str| {
             let value = parse(text).unwrap();
-            value
-                .ranges
-                .map(|ranges| ranges.to_string())
-                .or(value.set.map(|set| set.to_string()))
+            value.ranges.map(|ranges| ranges.to_string()).or(value.set.map(|set| set.to_string()))
         };
         assert_eq!(shown("[1-2,4-4]").unwrap(), "[1-2, 4-4]");
         assert_eq!(shown("{a,b}").unwrap(), "{a, b}");

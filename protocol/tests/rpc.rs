@@ -34,9 +34,7 @@ impl Agents for Greeter {
                 }),
                 _ => to_agent::Message::Ping(Ping {}),
             };
-            Ok(ToAgent {
-                message: Some(message),
-            })
+            Ok(ToAgent { message: Some(message) })
         });
         Ok(Response::new(Box::pin(replies)))
     }
@@ -50,10 +48,7 @@ impl Quorum for Echo {
     type AppendStream = Replies<Frame>;
 
     async fn identify(&self, _: Request<IdentifyRequest>) -> Result<Response<Identity>, Status> {
-        Ok(Response::new(Identity {
-            node_id: 7,
-            ..Identity::default()
-        }))
+        Ok(Response::new(Identity { node_id: 7, ..Identity::default() }))
     }
 
     async fn ask(&self, request: Request<Frame>) -> Result<Response<Frame>, Status> {
@@ -84,10 +79,7 @@ impl Quorum for Echo {
     }
 
     async fn show(&self, _: Request<ShowRequest>) -> Result<Response<QuorumStatus>, Status> {
-        Ok(Response::new(QuorumStatus {
-            term: 3,
-            ..QuorumStatus::default()
-        }))
+        Ok(Response::new(QuorumStatus { term: 3, ..QuorumStatus::default() }))
     }
 }
 
@@ -103,33 +95,18 @@ async fn serve() -> String {
 }
 
 fn frame(bytes: usize) -> Frame {
-    Frame {
-        body: vec![7; bytes].into(),
-    }
+    Frame { body: vec![7; bytes].into() }
 }
 
 #[tokio::test]
 async fn an_agent_holds_a_session() {
     let mut client = rpc::agents_client(rpc::channel(&serve().await).unwrap());
     let (sender, receiver) = mpsc::channel(1);
-    let mut replies = client
-        .session(ReceiverStream::new(receiver))
-        .await
-        .unwrap()
-        .into_inner();
+    let mut replies = client.session(ReceiverStream::new(receiver)).await.unwrap().into_inner();
 
-    let hello = Hello {
-        version: rpc::VERSION,
-        agent_id: "a".to_owned(),
-        ..Hello::default()
-    };
+    let hello = Hello { version: rpc::VERSION, agent_id: "a".to_owned(), ..Hello::default() };
     let hello = from_agent::Message::Hello(hello);
-    sender
-        .send(FromAgent {
-            message: Some(hello),
-        })
-        .await
-        .unwrap();
+    sender.send(FromAgent { message: Some(hello) }).await.unwrap();
     let welcome = replies.message().await.unwrap().unwrap().message;
     assert!(
         matches!(welcome, Some(to_agent::Message::Welcome(welcome)) if welcome.agent_id == "a")
@@ -150,10 +127,7 @@ async fn masters_talk_in_frames_larger_than_tonic_would_take() {
     assert_eq!(client.ask(large.clone()).await.unwrap().into_inner(), large);
 
     let chunks = tokio_stream::iter([frame(1), frame(2), frame(3)]);
-    assert_eq!(
-        client.snapshot(chunks).await.unwrap().into_inner(),
-        frame(6)
-    );
+    assert_eq!(client.snapshot(chunks).await.unwrap().into_inner(), frame(6));
 
     let frames = tokio_stream::iter([frame(1), frame(2)]);
     let echoed = client.append(frames).await.unwrap().into_inner();
@@ -166,29 +140,15 @@ async fn a_frame_over_the_limit_is_refused_and_the_connection_lives() {
     let channel = rpc::channel(&serve().await).unwrap();
     // A client that knows no limit, as a hostile one would not.
     let mut client = QuorumClient::new(channel);
-    let error = client
-        .ask(frame(rpc::MAX_FRAME_BYTES + 1))
-        .await
-        .unwrap_err();
+    let error = client.ask(frame(rpc::MAX_FRAME_BYTES + 1)).await.unwrap_err();
     assert_eq!(error.code(), tonic::Code::OutOfRange);
-    assert_eq!(
-        client.show(ShowRequest {}).await.unwrap().into_inner().term,
-        3
-    );
+    assert_eq!(client.show(ShowRequest {}).await.unwrap().into_inner().term, 3);
 }
 
 #[tokio::test]
 async fn errors_arrive_with_their_code() {
     let mut client = rpc::quorum_client(rpc::channel(&serve().await).unwrap());
-    assert_eq!(
-        client
-            .identify(IdentifyRequest {})
-            .await
-            .unwrap()
-            .into_inner()
-            .node_id,
-        7
-    );
+    assert_eq!(client.identify(IdentifyRequest {}).await.unwrap().into_inner().node_id, 7);
     let error = client.change(ChangeRequest::default()).await.unwrap_err();
     assert_eq!(error.code(), tonic::Code::FailedPrecondition);
 }
@@ -196,8 +156,5 @@ async fn errors_arrive_with_their_code() {
 #[test]
 fn an_address_that_is_none_is_named() {
     let error = rpc::channel("no host").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "'no host' is not an address of the form host:port"
-    );
+    assert_eq!(error.to_string(), "'no host' is not an address of the form host:port");
 }

@@ -44,22 +44,14 @@ fn decode(text: &str) -> Result<Vec<u8>, String> {
     }
     let data = text.split('=').next().unwrap_or_default();
     let mut digits: Vec<u8> = Vec::with_capacity(data.len());
-    for character in data
-        .chars()
-        .filter(|character| !character.is_ascii_whitespace())
-    {
+    for character in data.chars().filter(|character| !character.is_ascii_whitespace()) {
         if !character.is_ascii_alphanumeric() && !matches!(character, '+' | '/') {
-            return Err(format!(
-                "invalid character '{}' in base64",
-                character.escape_debug()
-            ));
+            return Err(format!("invalid character '{}' in base64", character.escape_debug()));
         }
         digits.push(character as u8);
     }
     if digits.len() % 4 == 1 {
         digits.pop();
     }
-    LENIENT
-        .decode(digits)
-        .map_err(|error| format!("base64: {error}"))
+    LENIENT.decode(digits).map_err(|error| format!("base64: {error}"))
 }

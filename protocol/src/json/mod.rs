@@ -71,9 +71,7 @@ pub fn from_slice<M: JsonMessage>(text: &[u8]) -> Result<M, JsonError> {
 
 /// Reads messages from a JSON array, as `/weights` and `/machine/up` take them (semantics 19).
 pub fn list_from_slice<M: JsonMessage>(text: &[u8]) -> Result<Vec<M>, JsonError> {
-    read_text(text, |json, report| {
-        list::List(std::marker::PhantomData, report).deserialize(json)
-    })
+    read_text(text, |json, report| list::List(std::marker::PhantomData, report).deserialize(json))
 }
 
 type TextReader<'a> = serde_json::Deserializer<serde_json::de::SliceRead<'a>>;
@@ -86,9 +84,9 @@ fn read_text<'a, T>(
     let mut json = serde_json::Deserializer::from_slice(text);
     let result = read(&mut json, &mut report).and_then(|value| json.end().map(|()| value));
     match result {
-        Ok(value) => report
-            .into_missing()
-            .map_or(Ok(value), |missing| Err(JsonError::Convert(missing))),
+        Ok(value) => {
+            report.into_missing().map_or(Ok(value), |missing| Err(JsonError::Convert(missing)))
+        }
         Err(error) => Err(classify(text, &error, &report)),
     }
 }

@@ -123,39 +123,27 @@ impl<N: Number> Visitor<'_> for NumberVisitor<N> {
     type Value = Option<N>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "a number that fits {}",
-            std::any::type_name::<N>()
-        )
+        write!(formatter, "a number that fits {}", std::any::type_name::<N>())
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
         let value = N::from_signed(number);
-        value
-            .map(Some)
-            .ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
+        value.map(Some).ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
         let value = N::from_unsigned(number);
-        value
-            .map(Some)
-            .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
+        value.map(Some).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
         let value = N::from_double(number);
-        value
-            .map(Some)
-            .ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
+        value.map(Some).ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
         let value = parse(text);
-        value
-            .map(Some)
-            .ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+        value.map(Some).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {

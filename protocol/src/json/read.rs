@@ -78,9 +78,7 @@ pub(super) fn read_message<'de, M: JsonMessage, D: Deserializer<'de>>(
     let mut report = Report::default();
     let result = Message(PhantomData, &mut report).deserialize(deserializer);
     let message = result.map_err(|error| D::Error::custom(report.locate(&error)))?;
-    report
-        .into_missing()
-        .map_or(Ok(message), |missing| Err(D::Error::custom(missing)))
+    report.into_missing().map_or(Ok(message), |missing| Err(D::Error::custom(missing)))
 }
 
 /// A whole message.
@@ -109,11 +107,7 @@ impl<'de, M: JsonMessage> Visitor<'de> for Message<'_, M> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            let input = Input {
-                map: &mut map,
-                name,
-                report: self.1,
-            };
+            let input = Input { map: &mut map, name, report: self.1 };
             // The last of several values counts, and it may be null.
             let set = u128::from(message.read(index, input)?);
             seen = seen & !(1 << index) | set << index;

@@ -65,15 +65,9 @@ fn an_unknown_enum_name_counts_as_unset() {
 
 #[test]
 fn an_enum_number_that_no_name_has_is_not_shown() {
-    let status = v1::TaskStatus {
-        state: 99,
-        reason: Some(99),
-        ..v1::TaskStatus::default()
-    };
+    let status = v1::TaskStatus { state: 99, reason: Some(99), ..v1::TaskStatus::default() };
     assert_eq!(to_vec(&status), br#"{"task_id":{"value":""}}"#);
-    let capabilities = v1::CapabilityInfo {
-        capabilities: vec![99],
-    };
+    let capabilities = v1::CapabilityInfo { capabilities: vec![99] };
     assert_eq!(to_vec(&capabilities), br#"{"capabilities":[]}"#);
 }
 
@@ -155,10 +149,7 @@ fn null_means_unset() {
 #[test]
 fn the_last_of_several_values_counts() {
     check::<v1::TaskId>(r#"{"value":"a","value":"b"}"#, r#"{"value":"b"}"#);
-    convert_error::<v1::TaskId>(
-        r#"{"value":"a","value":null}"#,
-        "Missing required fields: value",
-    );
+    convert_error::<v1::TaskId>(r#"{"value":"a","value":null}"#, "Missing required fields: value");
 }
 
 #[test]
@@ -166,17 +157,12 @@ fn numbers_and_booleans_may_be_text() {
     check::<v1::TimeInfo>(r#"{"nanoseconds":"5"}"#, r#"{"nanoseconds":5}"#);
     check::<v1::value::Scalar>(r#"{"value":"12.5"}"#, r#"{"value":12.5}"#);
     assert_eq!(
-        health_check("consecutive_failures", r#""7""#)
-            .unwrap()
-            .consecutive_failures,
+        health_check("consecutive_failures", r#""7""#).unwrap().consecutive_failures,
         Some(7)
     );
     check::<v1::CommandInfo>(r#"{"shell":"false"}"#, r#"{"shell":false}"#);
     for text in ["", "five", "+5", "0x5", "inf"] {
-        assert!(
-            health_check("delay_seconds", &format!("{text:?}")).is_err(),
-            "{text}"
-        );
+        assert!(health_check("delay_seconds", &format!("{text:?}")).is_err(), "{text}");
     }
     assert!(from_slice::<v1::CommandInfo>(br#"{"shell":"yes"}"#).is_err());
 }
@@ -187,17 +173,12 @@ fn integers_lose_fractions_and_keep_their_range() {
     check::<v1::TimeInfo>(r#"{"nanoseconds":-5.9}"#, r#"{"nanoseconds":-5}"#);
     let read = |offset: &str| {
         let text = format!(r#"{{"path":"x","offset":{offset}}}"#);
-        from_slice::<master::call::ReadFile>(text.as_bytes())
-            .unwrap()
-            .offset
+        from_slice::<master::call::ReadFile>(text.as_bytes()).unwrap().offset
     };
     assert_eq!(read("-1"), u64::MAX);
     assert_eq!(read("1e30"), u64::MAX);
     for number in ["4294967296", "-1", "1e30", "-3.5"] {
-        assert!(
-            health_check("consecutive_failures", number).is_err(),
-            "{number}"
-        );
+        assert!(health_check("consecutive_failures", number).is_err(), "{number}");
     }
 }
 
@@ -205,14 +186,8 @@ fn integers_lose_fractions_and_keep_their_range() {
 fn one_value_is_a_list_of_one() {
     let expected = r#"{"parameter":[{"key":"a","value":"b"}]}"#;
     check::<v1::Parameters>(r#"{"parameter":{"key":"a","value":"b"}}"#, expected);
-    check::<v1::CommandInfo>(
-        r#"{"arguments":"a"}"#,
-        r#"{"shell":true,"arguments":["a"]}"#,
-    );
-    check::<v1::CapabilityInfo>(
-        r#"{"capabilities":"CHOWN"}"#,
-        r#"{"capabilities":["CHOWN"]}"#,
-    );
+    check::<v1::CommandInfo>(r#"{"arguments":"a"}"#, r#"{"shell":true,"arguments":["a"]}"#);
+    check::<v1::CapabilityInfo>(r#"{"capabilities":"CHOWN"}"#, r#"{"capabilities":["CHOWN"]}"#);
 }
 
 #[test]
@@ -246,33 +221,21 @@ fn all_missing_fields_are_named() {
 #[test]
 fn the_names_of_missing_fields_are_limited() {
     let text = format!(r#"{{"parameter":[{}]}}"#, vec!["{}"; 10_000].join(","));
-    let error = from_slice::<v1::Parameters>(text.as_bytes())
-        .unwrap_err()
-        .to_string();
+    let error = from_slice::<v1::Parameters>(text.as_bytes()).unwrap_err().to_string();
     assert!(error.len() < 2000, "{}", error.len());
 }
 
 #[test]
 fn errors_quote_little_of_what_was_sent() {
     let text = format!(r#"{{"list_files":"{}"}}"#, "é".repeat(100_000));
-    let error = from_slice::<master::Call>(text.as_bytes())
-        .unwrap_err()
-        .to_string();
+    let error = from_slice::<master::Call>(text.as_bytes()).unwrap_err().to_string();
     assert!(error.chars().count() <= MAX_ERROR_CHARS + 1);
 }
 
 #[test]
 fn what_is_not_json_is_told_from_what_does_not_fit() {
-    for text in [
-        "",
-        "{",
-        "{\"type\":1",
-        "{\"type\":1} x",
-        "{}{}",
-        "{'type':1}",
-        "{\"a\":}",
-        "nul",
-    ] {
+    for text in ["", "{", "{\"type\":1", "{\"type\":1} x", "{}{}", "{'type':1}", "{\"a\":}", "nul"]
+    {
         parse_error::<master::Call>(text);
     }
     parse_error::<master::Call>(r#"{"list_files":{"path":"\ud800"}}"#);
@@ -330,10 +293,7 @@ fn some_endpoints_take_arrays() {
     let ids = list_from_slice::<v1::MachineId>(br#"[{"hostname":"a"},{"ip":"1.2.3.4"}]"#).unwrap();
     assert_eq!(ids.len(), 2);
     let error = list_from_slice::<v1::TaskId>(br#"[{"value":"a"},{}]"#).unwrap_err();
-    assert_eq!(
-        error,
-        JsonError::Convert("Missing required fields: [1].value".to_owned())
-    );
+    assert_eq!(error, JsonError::Convert("Missing required fields: [1].value".to_owned()));
     assert!(list_from_slice::<v1::MachineId>(b"{}").is_err());
 }
 
@@ -341,13 +301,7 @@ fn some_endpoints_take_arrays() {
 fn messages_are_serde_values_too() {
     let status: v1::Filters =
         serde_json::from_value(serde_json::json!({"refuse_seconds": "1"})).unwrap();
-    assert_eq!(
-        serde_json::to_value(status).unwrap(),
-        serde_json::json!({"refuse_seconds": 1.0})
-    );
+    assert_eq!(serde_json::to_value(status).unwrap(), serde_json::json!({"refuse_seconds": 1.0}));
     let error = serde_json::from_str::<Vec<v1::TaskId>>("[{}]").unwrap_err();
-    assert!(
-        error.to_string().contains("Missing required fields: value"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("Missing required fields: value"), "{error}");
 }

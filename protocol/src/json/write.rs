@@ -23,9 +23,9 @@ impl<M: SerializeMap> Output<'_, M> {
         value: Option<&T>,
     ) -> Result<(), M::Error> {
         match value {
-            Some(value) if C::is_known(value) => self
-                .0
-                .serialize_entry(name, &As::<C, T>(value, PhantomData)),
+            Some(value) if C::is_known(value) => {
+                self.0.serialize_entry(name, &As::<C, T>(value, PhantomData))
+            }
             _ => Ok(()),
         }
     }
@@ -39,8 +39,7 @@ impl<M: SerializeMap> Output<'_, M> {
         if values.is_empty() {
             return Ok(());
         }
-        self.0
-            .serialize_entry(name, &Elements::<C, T>(values, PhantomData))
+        self.0.serialize_entry(name, &Elements::<C, T>(values, PhantomData))
     }
 
     /// A map, shown as an object unless it is empty (semantics 9, 11).
@@ -52,8 +51,7 @@ impl<M: SerializeMap> Output<'_, M> {
         if entries.is_empty() {
             return Ok(());
         }
-        self.0
-            .serialize_entry(name, &Entries::<C, T>(entries, PhantomData))
+        self.0.serialize_entry(name, &Entries::<C, T>(entries, PhantomData))
     }
 }
 

@@ -56,10 +56,7 @@ pub(super) fn check<'a>(
     table: &'static Table,
     bytes: &'a [u8],
 ) -> Result<Cow<'a, [u8]>, ProtobufError> {
-    let mut walk = Walk {
-        report: Report::default(),
-        depth: 0,
-    };
+    let mut walk = Walk { report: Report::default(), depth: 0 };
     let kept = walk.message(table, bytes)?;
     match walk.report.into_missing() {
         Some(missing) => Err(ProtobufError::Missing(missing)),
@@ -98,20 +95,13 @@ impl Walk {
         table: &'static Table,
         bytes: &'a [u8],
     ) -> Result<(Cow<'a, [u8]>, u128), ProtobufError> {
-        let mut kept = Kept {
-            bytes,
-            up_to: 0,
-            changed: None,
-        };
+        let mut kept = Kept { bytes, up_to: 0, changed: None };
         let (mut rest, mut seen) = (bytes, 0u128);
         while !rest.is_empty() {
             let start = bytes.len() - rest.len();
             let raw = RawField::take(&mut rest)?;
             let end = bytes.len() - rest.len();
-            let Ok(index) = table
-                .fields
-                .binary_search_by_key(&raw.tag, |field| field.tag)
-            else {
+            let Ok(index) = table.fields.binary_search_by_key(&raw.tag, |field| field.tag) else {
                 continue;
             };
             match self.field(&table.fields[index], &raw)? {
@@ -134,11 +124,7 @@ impl Walk {
         let whole = match (&field.content, raw.wire_type) {
             (Content::Enumeration(known), WireType::Varint) => {
                 let number = decode_varint(&mut &*raw.payload)?;
-                return Ok(if known(number as i32) {
-                    Verdict::Keep
-                } else {
-                    Verdict::Drop
-                });
+                return Ok(if known(number as i32) { Verdict::Keep } else { Verdict::Drop });
             }
             (Content::Enumeration(known), WireType::LengthDelimited) => {
                 packed(*known, raw.payload)?
@@ -163,11 +149,7 @@ impl Walk {
         value: &'static Table,
         bytes: &'a [u8],
     ) -> Result<Cow<'a, [u8]>, ProtobufError> {
-        let mut kept = Kept {
-            bytes,
-            up_to: 0,
-            changed: None,
-        };
+        let mut kept = Kept { bytes, up_to: 0, changed: None };
         let mut rest = bytes;
         while !rest.is_empty() {
             let start = bytes.len() - rest.len();
@@ -220,11 +202,7 @@ impl<'a> RawField<'a> {
         if wire_type == WireType::LengthDelimited {
             decode_varint(&mut payload)?;
         }
-        Ok(Self {
-            tag,
-            wire_type,
-            payload,
-        })
+        Ok(Self { tag, wire_type, payload })
     }
 }
 
@@ -256,11 +234,7 @@ impl<'a> Kept<'a> {
 /// Packed enum values, without those that are not known.
 fn packed(known: fn(i32) -> bool, mut payload: &[u8]) -> Result<Cow<'_, [u8]>, ProtobufError> {
     let bytes = payload;
-    let mut kept = Kept {
-        bytes,
-        up_to: 0,
-        changed: None,
-    };
+    let mut kept = Kept { bytes, up_to: 0, changed: None };
     while !payload.is_empty() {
         let start = bytes.len() - payload.len();
         let number = decode_varint(&mut payload)?;

@@ -12,9 +12,7 @@ fn missing<M: Message + Default + Checked>(bytes: &[u8]) -> String {
 }
 
 fn task_id(value: &str) -> v1::TaskId {
-    v1::TaskId {
-        value: value.to_owned(),
-    }
+    v1::TaskId { value: value.to_owned() }
 }
 
 #[test]
@@ -31,10 +29,7 @@ fn what_is_written_is_read_again() {
 #[test]
 fn missing_fields_are_named_with_their_paths() {
     assert_eq!(missing::<v1::TaskId>(&[]), "Missing required fields: value");
-    assert_eq!(
-        missing::<v1::TaskStatus>(&[]),
-        "Missing required fields: task_id, state"
-    );
+    assert_eq!(missing::<v1::TaskStatus>(&[]), "Missing required fields: task_id, state");
     // task_id {} and state 1.
     assert_eq!(
         missing::<v1::TaskStatus>(&[0x0a, 0, 0x10, 1]),
@@ -57,32 +52,17 @@ fn missing_fields_in_map_values_are_found() {
 
 #[test]
 fn unknown_enum_values_count_as_unset() {
-    let call = scheduler::Call {
-        r#type: Some(999),
-        ..scheduler::Call::default()
-    };
-    assert_eq!(
-        from_slice::<scheduler::Call>(&to_vec(&call)),
-        Ok(scheduler::Call::default())
-    );
+    let call = scheduler::Call { r#type: Some(999), ..scheduler::Call::default() };
+    assert_eq!(from_slice::<scheduler::Call>(&to_vec(&call)), Ok(scheduler::Call::default()));
 
-    let status = v1::TaskStatus {
-        task_id: task_id("t"),
-        state: 999,
-        ..v1::TaskStatus::default()
-    };
-    assert_eq!(
-        missing::<v1::TaskStatus>(&to_vec(&status)),
-        "Missing required fields: state"
-    );
+    let status = v1::TaskStatus { task_id: task_id("t"), state: 999, ..v1::TaskStatus::default() };
+    assert_eq!(missing::<v1::TaskStatus>(&to_vec(&status)), "Missing required fields: state");
 }
 
 #[test]
 fn unknown_enum_values_deep_in_a_message_leave_the_rest_alone() {
     let framework = |number| {
-        let capability = |r#type| v1::framework_info::Capability {
-            r#type: Some(r#type),
-        };
+        let capability = |r#type| v1::framework_info::Capability { r#type: Some(r#type) };
         v1::FrameworkInfo {
             user: "u".to_owned(),
             name: "n".to_owned(),
@@ -114,9 +94,7 @@ fn packed_enums_lose_what_is_unknown() {
     prost::encoding::encode_varint(known as u64, &mut bytes);
     prost::encoding::encode_varint(999_999, &mut bytes);
     bytes[1] = (bytes.len() - 2) as u8;
-    let expected = v1::CapabilityInfo {
-        capabilities: vec![known],
-    };
+    let expected = v1::CapabilityInfo { capabilities: vec![known] };
     assert_eq!(from_slice(&bytes), Ok(expected));
 }
 
@@ -138,22 +116,14 @@ fn garbage_is_refused() {
         &[0x0b],
     ] {
         let error = from_slice::<v1::TaskId>(bytes).unwrap_err();
-        assert!(
-            matches!(error, ProtobufError::Malformed(_)),
-            "{bytes:?}: {error}"
-        );
+        assert!(matches!(error, ProtobufError::Malformed(_)), "{bytes:?}: {error}");
     }
 }
 
 #[test]
 fn a_length_beyond_the_end_is_refused() {
-    let bytes = [
-        0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01,
-    ];
-    assert!(matches!(
-        from_slice::<v1::TaskId>(&bytes),
-        Err(ProtobufError::Malformed(_))
-    ));
+    let bytes = [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+    assert!(matches!(from_slice::<v1::TaskId>(&bytes), Err(ProtobufError::Malformed(_))));
 }
 
 #[test]
@@ -165,8 +135,5 @@ fn deep_nesting_is_refused() {
         outer.extend(id);
         id = outer;
     }
-    assert_eq!(
-        from_slice::<v1::ContainerId>(&id),
-        Err(ProtobufError::TooDeep)
-    );
+    assert_eq!(from_slice::<v1::ContainerId>(&id), Err(ProtobufError::TooDeep));
 }

@@ -23,19 +23,12 @@ impl HoldsResources for Resource {
 
 /// Brings a valid resource of any format to the stack format.
 pub fn upgrade(resource: &mut Resource) {
-    let role = resource
-        .role
-        .take()
-        .unwrap_or_else(|| role::DEFAULT.to_owned());
+    let role = resource.role.take().unwrap_or_else(|| role::DEFAULT.to_owned());
     let reservation = resource.reservation.take();
     if !resource.reservations.is_empty() || role == role::DEFAULT {
         return;
     }
-    let r#type = if reservation.is_some() {
-        Type::Dynamic
-    } else {
-        Type::Static
-    };
+    let r#type = if reservation.is_some() { Type::Dynamic } else { Type::Static };
     resource.reservations.push(ReservationInfo {
         r#type: Some(r#type as i32),
         role: Some(role),
@@ -157,10 +150,7 @@ mod tests {
             upgrade(resource);
             names.push((resource.name.clone(), resource.reservations.len()));
         });
-        let names: Vec<_> = names
-            .iter()
-            .map(|(name, count)| (name.as_str(), *count))
-            .collect();
+        let names: Vec<_> = names.iter().map(|(name, count)| (name.as_str(), *count)).collect();
         assert_eq!(names, [("cpus", 1), ("mem", 0), ("disk", 0), ("disk", 0)]);
     }
 
@@ -168,12 +158,7 @@ mod tests {
         (1..=2i32, "[ab]", prop::option::of("p")).prop_map(|(r#type, role, principal)| {
             // Static reservations have no principal.
             let principal = principal.filter(|_| r#type == Type::Dynamic as i32);
-            ReservationInfo {
-                r#type: Some(r#type),
-                role: Some(role),
-                principal,
-                labels: None,
-            }
+            ReservationInfo { r#type: Some(r#type), role: Some(role), principal, labels: None }
         })
     }
 

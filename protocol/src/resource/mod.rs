@@ -2,10 +2,7 @@
 //!
 //! Their algebra (sums, differences, containment) is the core's, on its own types.
 
-#![expect(
-    deprecated,
-    reason = "the old format of reservations lives in deprecated fields"
-)]
+#![expect(deprecated, reason = "the old format of reservations lives in deprecated fields")]
 
 mod format;
 mod generated;
@@ -23,38 +20,22 @@ impl Resource {
     /// An unreserved scalar.
     pub fn scalar(name: &str, value: f64) -> Self {
         let scalar = Some(Scalar { value });
-        Self {
-            scalar,
-            ..Self::named(name, Type::Scalar)
-        }
+        Self { scalar, ..Self::named(name, Type::Scalar) }
     }
 
     /// Unreserved ranges; `(1, 5)` has both its ends.
     pub fn ranges(name: &str, ranges: &[(u64, u64)]) -> Self {
-        let range = ranges
-            .iter()
-            .map(|&(begin, end)| Range { begin, end })
-            .collect();
-        Self {
-            ranges: Some(Ranges { range }),
-            ..Self::named(name, Type::Ranges)
-        }
+        let range = ranges.iter().map(|&(begin, end)| Range { begin, end }).collect();
+        Self { ranges: Some(Ranges { range }), ..Self::named(name, Type::Ranges) }
     }
 
     /// An unreserved set.
     pub fn set(name: &str, items: &[&str]) -> Self {
         let item = items.iter().map(|&item| item.to_owned()).collect();
-        Self {
-            set: Some(Set { item }),
-            ..Self::named(name, Type::Set)
-        }
+        Self { set: Some(Set { item }), ..Self::named(name, Type::Set) }
     }
 
     fn named(name: &str, r#type: Type) -> Self {
-        Self {
-            name: name.to_owned(),
-            r#type: r#type as i32,
-            ..Self::default()
-        }
+        Self { name: name.to_owned(), r#type: r#type as i32, ..Self::default() }
     }
 }

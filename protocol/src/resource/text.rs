@@ -39,10 +39,7 @@ pub fn parse(text: &str, default_role: &str) -> Result<Vec<Resource>, TextError>
     let mut resources = if text.starts_with('[') {
         json::list_from_slice(text.as_bytes()).map_err(TextError::Json)?
     } else {
-        let entries = text
-            .split([';', '\n'])
-            .map(str::trim)
-            .filter(|entry| !entry.is_empty());
+        let entries = text.split([';', '\n']).map(str::trim).filter(|entry| !entry.is_empty());
         entries.map(resource).collect::<Result<Vec<_>, _>>()?
     };
     for resource in &mut resources {
@@ -66,10 +63,8 @@ fn resource(entry: &str) -> Result<Resource, TextError> {
     if name.is_empty() || name.contains(')') {
         return Err(form());
     }
-    let value = value_text::parse(text).map_err(|source| TextError::Value {
-        name: name.clone(),
-        source,
-    })?;
+    let value = value_text::parse(text)
+        .map_err(|source| TextError::Value { name: name.clone(), source })?;
     if value.r#type() == Type::Text {
         return Err(TextError::Text(name));
     }
@@ -91,11 +86,7 @@ mod tests {
 
     fn check(text: &str, default_role: &str, expected: &serde_json::Value) {
         let resources = parse(text, default_role).unwrap_or_else(|error| panic!("{text}: {error}"));
-        assert_eq!(
-            &serde_json::to_value(resources).unwrap(),
-            expected,
-            "{text}"
-        );
+        assert_eq!(&serde_json::to_value(resources).unwrap(), expected, "{text}");
     }
 
     fn refused(text: &str) -> String {
@@ -163,10 +154,7 @@ mod tests {
             refused("cpus:"),
             "resource 'cpus' has no value that can be read: the value is empty"
         );
-        assert_eq!(
-            refused("cpus:many"),
-            "resource 'cpus' is text, which resources cannot be"
-        );
+        assert_eq!(refused("cpus:many"), "resource 'cpus' is text, which resources cannot be");
         assert!(refused("[{]").starts_with("the resources are not a JSON array"));
         assert!(refused(r#"[{"name":"cpus"}]"#).contains("Missing required fields: [0].type"));
     }
@@ -182,14 +170,8 @@ mod tests {
             "s:{a,a}",
             "cpus(-a):1",
         ] {
-            assert!(
-                matches!(parse(text, role::DEFAULT), Err(TextError::Invalid(_))),
-                "{text}"
-            );
+            assert!(matches!(parse(text, role::DEFAULT), Err(TextError::Invalid(_))), "{text}");
         }
-        assert!(matches!(
-            parse("cpus:1", "a//b"),
-            Err(TextError::Invalid(_))
-        ));
+        assert!(matches!(parse("cpus:1", "a//b"), Err(TextError::Invalid(_))));
     }
 }

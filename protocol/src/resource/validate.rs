@@ -88,10 +88,7 @@ pub fn validate(resource: &Resource) -> Result<(), ResourceError> {
     checks
         .iter()
         .try_for_each(|check| check(resource))
-        .map_err(|problem| ResourceError {
-            name: resource.name.clone(),
-            problem,
-        })
+        .map_err(|problem| ResourceError { name: resource.name.clone(), problem })
 }
 
 /// Checks each of several resources.
@@ -103,12 +100,7 @@ fn check_value(resource: &Resource) -> Result<(), Problem> {
     if resource.name.is_empty() {
         return Err(Problem::NoName);
     }
-    match (
-        resource.r#type(),
-        &resource.scalar,
-        &resource.ranges,
-        &resource.set,
-    ) {
+    match (resource.r#type(), &resource.scalar, &resource.ranges, &resource.set) {
         (Type::Scalar, Some(scalar), None, None) => check_scalar(&resource.name, scalar.value),
         (Type::Ranges, None, Some(ranges), None) => check_ranges(ranges),
         (Type::Set, None, None, Some(set)) => {
@@ -136,11 +128,8 @@ fn check_scalar(name: &str, value: f64) -> Result<(), Problem> {
 }
 
 fn check_ranges(ranges: &Ranges) -> Result<(), Problem> {
-    let mut sorted: Vec<(u64, u64)> = ranges
-        .range
-        .iter()
-        .map(|range| (range.begin, range.end))
-        .collect();
+    let mut sorted: Vec<(u64, u64)> =
+        ranges.range.iter().map(|range| (range.begin, range.end)).collect();
     if let Some(&(begin, end)) = sorted.iter().find(|(begin, end)| begin > end) {
         return Err(Problem::BackwardRange(begin, end));
     }
@@ -160,9 +149,7 @@ fn check_reservations(resource: &Resource) -> Result<(), Problem> {
         }
         stack => {
             stack.iter().try_for_each(check_reservation)?;
-            stack
-                .windows(2)
-                .try_for_each(|pair| check_refinement(&pair[0], &pair[1]))?;
+            stack.windows(2).try_for_each(|pair| check_refinement(&pair[0], &pair[1]))?;
             if resource.role.is_some() || resource.reservation.is_some() {
                 return Err(Problem::ContradictoryFormats);
             }
@@ -201,11 +188,7 @@ fn check_reservation(reservation: &ReservationInfo) -> Result<(), Problem> {
         return Err(Problem::IncompleteReservation);
     };
     role::validate(role)?;
-    if role == role::DEFAULT {
-        Err(Problem::ReservedForNobody)
-    } else {
-        Ok(())
-    }
+    if role == role::DEFAULT { Err(Problem::ReservedForNobody) } else { Ok(()) }
 }
 
 fn check_refinement(outer: &ReservationInfo, inner: &ReservationInfo) -> Result<(), Problem> {
@@ -213,10 +196,7 @@ fn check_refinement(outer: &ReservationInfo, inner: &ReservationInfo) -> Result<
         return Err(Problem::StaticRefinement);
     }
     if !role::is_strict_subrole(inner.role(), outer.role()) {
-        return Err(Problem::NotARefinement(
-            inner.role().to_owned(),
-            outer.role().to_owned(),
-        ));
+        return Err(Problem::NotARefinement(inner.role().to_owned(), outer.role().to_owned()));
     }
     Ok(())
 }
@@ -229,11 +209,7 @@ fn check_agreement(resource: &Resource, only: &ReservationInfo) -> Result<(), Pr
             && old.principal == only.principal
             && old.labels == only.labels
     });
-    if role && reservation {
-        Ok(())
-    } else {
-        Err(Problem::ContradictoryFormats)
-    }
+    if role && reservation { Ok(()) } else { Err(Problem::ContradictoryFormats) }
 }
 
 fn check_disk(resource: &Resource) -> Result<(), Problem> {
@@ -276,15 +252,8 @@ fn check_source(disk: &DiskInfo) -> Result<(), Problem> {
 }
 
 fn check_sharing(resource: &Resource) -> Result<(), Problem> {
-    let persistent = resource
-        .disk
-        .as_ref()
-        .is_some_and(|disk| disk.persistence.is_some());
-    if resource.shared.is_some() && !persistent {
-        Err(Problem::SharedNonVolume)
-    } else {
-        Ok(())
-    }
+    let persistent = resource.disk.as_ref().is_some_and(|disk| disk.persistence.is_some());
+    if resource.shared.is_some() && !persistent { Err(Problem::SharedNonVolume) } else { Ok(()) }
 }
 
 #[cfg(test)]
