@@ -30,6 +30,6 @@ pub(super) fn check(state: &State) -> Vec<Violation> {
     let missing = expected.clone().relative_complement(state.deadlines.clone());
     let leftover = state.deadlines.clone().relative_complement(expected);
     let missing = missing.iter().map(|(at, deadline)| format!("{deadline:?} at {at} is missing"));
-    let stale = leftover.iter().map(|(at, deadline)| format!("{deadline:?} at {at} is stale"));
-    missing.chain(stale).map(|text| Violation { invariant: NAME, text }).collect()
+    let leftover = leftover.iter().map(|(at, deadline)| format!("{deadline:?} at {at} is stale"));
+    missing.chain(leftover).map(|text| Violation { invariant: NAME, text }).collect()
 }
