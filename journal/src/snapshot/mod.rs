@@ -1,0 +1,9 @@
+//! Snapshots: files of their own, written while the log goes on.
+
+mod directory;
+mod file;
+mod header;
+
+pub(crate) use directory::Snapshots;
+pub(crate) use file::SnapshotFile;
+pub(crate) use header::Header;

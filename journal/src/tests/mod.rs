@@ -1,0 +1,4 @@
+//! Stories of whole journals.
+
+mod cluster;
+mod suite;
