@@ -24,6 +24,8 @@ mod deadline;
 mod draft;
 mod effect;
 mod event;
+#[cfg(test)]
+mod histories;
 mod id;
 mod ledger;
 mod outstanding;
