@@ -76,9 +76,7 @@ impl Config {
             backoff: "50ms, 100ms, 200ms ..500ms".into(),
             ..openraft::Config::default()
         };
-        config
-            .validate()
-            .map_err(|error| OpenError::Settings(error.to_string()))
+        config.validate().map_err(|error| OpenError::Settings(error.to_string()))
     }
 }
 
@@ -95,9 +93,7 @@ mod tests {
     fn a_restarted_leader_never_resumes_its_term() {
         // with asynchronous appends a leader that resumes its term may issue other entries under
         // indexes its followers already hold
-        let config = Config::new("unused", 1)
-            .to_raft()
-            .expect("defaults are valid");
+        let config = Config::new("unused", 1).to_raft().expect("defaults are valid");
         assert_eq!(config.enable_leader_restore, Some(false));
         assert_eq!(config.enable_pre_vote, Some(true));
         assert_eq!(config.snapshot_policy, openraft::SnapshotPolicy::Never);

@@ -35,9 +35,7 @@ pub enum Kind {
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Blank, Self::Normal, Self::Membership]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
+        [Self::Blank, Self::Normal, Self::Membership].into_iter().find(|kind| *kind as u8 == byte)
     }
 }
 
@@ -59,13 +57,7 @@ impl Entry {
     /// Chains an entry of openraft's to the hash before it.
     pub(crate) fn chain(previous: &Hash, entry: &RaftEntry) -> Self {
         let unchained = Self::with_hash(entry, Hash::START);
-        let Self {
-            index,
-            term,
-            kind,
-            payload,
-            ..
-        } = &unchained;
+        let Self { index, term, kind, payload, .. } = &unchained;
         let hash = previous.link(*index, *term, *kind as u8, payload);
         Self { hash, ..unchained }
     }
@@ -78,13 +70,7 @@ impl Entry {
             EntryPayload::Membership(membership) => (Kind::Membership, encode(membership)),
         };
         let (index, term) = (entry.log_id.index, term_of(&entry.log_id));
-        Self {
-            index,
-            term,
-            kind,
-            payload,
-            hash,
-        }
+        Self { index, term, kind, payload, hash }
     }
 
     /// The entry as openraft wants it.
@@ -97,10 +83,7 @@ impl Entry {
                     .map_err(|_| EntryError::Malformed(self.index))?,
             ),
         };
-        Ok(RaftEntry {
-            log_id: log_id(self.term, self.index),
-            payload,
-        })
+        Ok(RaftEntry { log_id: log_id(self.term, self.index), payload })
     }
 
     /// Length of [`encode`](Self::encode)'s record.
@@ -121,9 +104,7 @@ impl Entry {
     /// Reads a record without looking at the chain.
     pub(crate) fn decode(index: u64, record: &[u8]) -> Result<Self, EntryError> {
         let malformed = EntryError::Malformed(index);
-        let (head, body) = record
-            .split_at_checked(HEAD)
-            .ok_or_else(|| malformed.clone())?;
+        let (head, body) = record.split_at_checked(HEAD).ok_or_else(|| malformed.clone())?;
         let read = || {
             let (kind, head) = head.split_first()?;
             let (term, hash) = head.split_at_checked(8)?;
@@ -141,11 +122,7 @@ impl Entry {
     /// Whether it follows an entry with the hash `previous`.
     pub(crate) fn check(&self, previous: &Hash) -> Result<(), EntryError> {
         let hash = previous.link(self.index, self.term, self.kind as u8, &self.payload);
-        if hash == self.hash {
-            Ok(())
-        } else {
-            Err(EntryError::Chain(self.index))
-        }
+        if hash == self.hash { Ok(()) } else { Err(EntryError::Chain(self.index)) }
     }
 }
 
@@ -164,10 +141,7 @@ mod tests {
     use crate::member::Member;
 
     fn check(payload: EntryPayload<Payload, u64, Member>) {
-        let raft = RaftEntry {
-            log_id: log_id(4, 9),
-            payload,
-        };
+        let raft = RaftEntry { log_id: log_id(4, 9), payload };
         let entry = Entry::chain(&Hash([1; 32]), &raft);
         let read = Entry::decode(9, &entry.encode()).expect("just encoded");
         assert_eq!(read, entry);
@@ -180,10 +154,7 @@ mod tests {
     fn every_kind_survives_a_round_trip() {
         check(EntryPayload::Blank);
         check(EntryPayload::Normal(Payload(Bytes::from_static(b"batch"))));
-        let member = Member {
-            address: "a:1".into(),
-            incarnation: "x".into(),
-        };
+        let member = Member { address: "a:1".into(), incarnation: "x".into() };
         let nodes = BTreeMap::from([(1, member.clone()), (2, member)]);
         let membership = RaftMembership::new(vec![BTreeSet::from([1, 2])], nodes).expect("valid");
         check(EntryPayload::Membership(membership));

@@ -28,6 +28,9 @@ pub enum OpenError {
     /// A directory that holds something, but no journal.
     #[error("{0} is not empty and holds no journal")]
     Foreign(PathBuf),
+    /// A directory without a journal.
+    #[error("{0} holds no journal")]
+    Missing(PathBuf),
     /// A file of another format than this version reads.
     #[error("{path} has journal format {found}; this version reads format {expected}")]
     Format {
@@ -77,18 +80,12 @@ impl OpenError {
         |error| match error.into() {
             redb::Error::Io(source) => Self::Io { path, source },
             redb::Error::DatabaseAlreadyOpen => Self::InUse(path),
-            other => Self::Damaged {
-                path,
-                what: other.to_string(),
-            },
+            other => Self::Damaged { path, what: other.to_string() },
         }
     }
 
     pub(crate) fn damaged(path: &Path, what: impl Into<String>) -> Self {
-        Self::Damaged {
-            path: path.to_path_buf(),
-            what: what.into(),
-        }
+        Self::Damaged { path: path.to_path_buf(), what: what.into() }
     }
 }
 

@@ -24,22 +24,14 @@ pub(crate) enum Reason {
 
 impl Fault {
     pub(crate) fn report_tail(&self, error: &io::Error) {
-        let no_room = [
-            ErrorKind::StorageFull,
-            ErrorKind::QuotaExceeded,
-            ErrorKind::FileTooLarge,
-        ];
-        let (text, whole) = (
-            format!("cannot write the journal: {error}"),
-            no_room.contains(&error.kind()),
-        );
+        let no_room = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
+        let (text, whole) =
+            (format!("cannot write the journal: {error}"), no_room.contains(&error.kind()));
         self.report(Reason::Tail { text, whole });
     }
 
     pub(crate) fn report_machine(&self, index: u64, error: &dyn fmt::Display) {
-        self.report(Reason::Machine(format!(
-            "cannot apply entry {index}: {error}"
-        )));
+        self.report(Reason::Machine(format!("cannot apply entry {index}: {error}")));
     }
 
     pub(crate) fn get(&self) -> Option<Reason> {

@@ -28,11 +28,7 @@ impl FoldedThread {
     pub(crate) fn spawn(machine: Box<dyn Machine>) -> io::Result<Self> {
         let (sender, jobs) = mpsc::channel::<Job>();
         let membership = StoredMembership::default();
-        let mut folded = Folded {
-            machine,
-            applied: None,
-            membership,
-        };
+        let mut folded = Folded { machine, applied: None, membership };
         thread::Builder::new()
             .name("journal-machine".into())
             .spawn(move || jobs.into_iter().for_each(|job| job(&mut folded)))?;

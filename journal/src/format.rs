@@ -85,18 +85,11 @@ mod tests {
 
     #[test]
     fn marks_survive_a_round_trip_and_no_other_length() {
-        let mark = Mark {
-            index: 7,
-            term: 3,
-            hash: Hash([9; 32]),
-        };
+        let mark = Mark { index: 7, term: 3, hash: Hash([9; 32]) };
         assert_eq!(Mark::decode(&mark.encode()), Some(mark));
         assert_eq!(Mark::decode(&mark.encode()[1..]), None);
         assert_eq!(Mark::decode(&[]), None);
-        assert_eq!(
-            decode_log_id(&encode_log_id(&mark.log_id())),
-            Some(mark.log_id())
-        );
+        assert_eq!(decode_log_id(&encode_log_id(&mark.log_id())), Some(mark.log_id()));
         assert_eq!(decode_log_id(&[0; 15]), None);
     }
 }

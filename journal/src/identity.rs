@@ -48,12 +48,7 @@ impl Identity {
             }
         }
         let incarnation = random_hex();
-        let identity = Self {
-            format: FORMAT,
-            node: 0,
-            cluster_id: String::new(),
-            incarnation,
-        };
+        let identity = Self { format: FORMAT, node: 0, cluster_id: String::new(), incarnation };
         identity.save(dir)?;
         Ok(identity)
     }
@@ -72,11 +67,7 @@ impl Identity {
         let identity: Self = rmp_serde::from_slice(&bytes)
             .map_err(|error| OpenError::damaged(&path, error.to_string()))?;
         if identity.format != FORMAT {
-            return Err(OpenError::Format {
-                path,
-                found: identity.format,
-                expected: FORMAT,
-            });
+            return Err(OpenError::Format { path, found: identity.format, expected: FORMAT });
         }
         Ok(Some(identity))
     }
@@ -92,11 +83,7 @@ impl Identity {
         let other_cluster = !self.cluster_id.is_empty() && self.cluster_id != cluster_id;
         if (self.node != 0 && self.node != node) || other_cluster {
             let (dir, found) = (dir.to_path_buf(), self.node);
-            return Err(OpenError::OtherNode {
-                dir,
-                found,
-                expected: node,
-            });
+            return Err(OpenError::OtherNode { dir, found, expected: node });
         }
         self.node = node;
         self.cluster_id = cluster_id.to_string();
@@ -106,18 +93,13 @@ impl Identity {
     fn save(&self, dir: &Path) -> Result<(), OpenError> {
         let path = dir.join(FILE);
         let bytes = rmp_serde::to_vec_named(self).map_err(io::Error::other);
-        bytes
-            .and_then(|bytes| write_durably(&path, &bytes))
-            .map_err(OpenError::io(&path))
+        bytes.and_then(|bytes| write_durably(&path, &bytes)).map_err(OpenError::io(&path))
     }
 }
 
 /// The identity as it is now, of those that share it.
 pub(crate) fn read(identity: &RwLock<Identity>) -> Identity {
-    identity
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone()
+    identity.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// Replaces a file so that after a crash it is the old one or the new one, whole.
@@ -142,13 +124,11 @@ pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
 }
 
 fn random_hex() -> String {
-    rand::random::<[u8; 16]>()
-        .iter()
-        .fold(String::with_capacity(32), |mut hex, byte| {
-            // writing to a String cannot fail
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    rand::random::<[u8; 16]>().iter().fold(String::with_capacity(32), |mut hex, byte| {
+        // writing to a String cannot fail
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 #[cfg(test)]
@@ -169,27 +149,16 @@ mod tests {
         assert_eq!((identity.node, identity.cluster_id.as_str()), (0, ""));
         assert_eq!(identity.incarnation.len(), 32);
         identity.join(dir.path(), 2, "cluster").expect("joined");
-        identity
-            .join(dir.path(), 2, "cluster")
-            .expect("joined again");
-        assert_eq!(
-            Identity::load_or_create(dir.path()).expect("read"),
-            identity
-        );
+        identity.join(dir.path(), 2, "cluster").expect("joined again");
+        assert_eq!(Identity::load_or_create(dir.path()).expect("read"), identity);
         assert!(identity.join(dir.path(), 3, "cluster").is_err());
         assert!(identity.join(dir.path(), 2, "other").is_err());
     }
 
     #[test]
     fn foreign_and_damaged_directories_are_named() {
-        check_refused(
-            |dir| fs::write(dir.join("diary"), "dear").expect("written"),
-            "no journal",
-        );
-        check_refused(
-            |dir| fs::write(dir.join(FILE), "dear").expect("written"),
-            "damaged",
-        );
+        check_refused(|dir| fs::write(dir.join("diary"), "dear").expect("written"), "no journal");
+        check_refused(|dir| fs::write(dir.join(FILE), "dear").expect("written"), "damaged");
         check_refused(
             |dir| {
                 let mut identity = Identity::load_or_create(dir).expect("made");

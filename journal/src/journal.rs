@@ -82,20 +82,13 @@ impl Journal {
         let lock = lock(&config.dir)?;
         if identity.node != 0 && identity.node != config.node {
             let (dir, found, expected) = (config.dir, identity.node, config.node);
-            return Err(OpenError::OtherNode {
-                dir,
-                found,
-                expected,
-            });
+            return Err(OpenError::OtherNode { dir, found, expected });
         }
         let identity = Arc::new(RwLock::new(identity));
         let folded = FoldedThread::spawn(machine).map_err(OpenError::io(&config.dir))?;
         let core = Arc::new(Core {
             snapshots: Snapshots::open(&config.dir)?,
-            network: Network {
-                transport,
-                identity: identity.clone(),
-            },
+            network: Network { transport, identity: identity.clone() },
             config,
             raft_config,
             disk,
@@ -124,13 +117,7 @@ impl Journal {
             lock: Mutex::new(Some(lock)),
         };
         let proposals = Proposals::start(current.clone());
-        Self {
-            core,
-            current,
-            leadership,
-            proposals,
-            closing: Arc::new(closing),
-        }
+        Self { core, current, leadership, proposals, closing: Arc::new(closing) }
     }
 
     /// Forms the quorum with these founding members, this node among them, and waits until that is
@@ -267,11 +254,7 @@ impl Journal {
             node: self.core.config.node,
             cluster_id: identity.cluster_id,
             applied: *self.core.applied.borrow(),
-            snapshot: self
-                .core
-                .snapshots
-                .newest()
-                .map_or(0, |newest| newest.header.mark.index),
+            snapshot: self.core.snapshots.newest().map_or(0, |newest| newest.header.mark.index),
             state: "stopped".into(),
             stopped: self.core.fault.get().map(|reason| reason.to_string()),
             ..Status::default()
@@ -310,9 +293,7 @@ impl Journal {
 
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Journal")
-            .field("config", &self.core.config)
-            .finish_non_exhaustive()
+        f.debug_struct("Journal").field("config", &self.core.config).finish_non_exhaustive()
     }
 }
 
@@ -330,9 +311,7 @@ fn fill(status: &mut Status, run: &Run) {
     status.leader = metrics.current_leader;
     status.first_index = store.first();
     status.last_index = store.last().map_or(0, |last| last.index);
-    status.committed = metrics
-        .local_committed
-        .map_or(0, |committed| committed.index);
+    status.committed = metrics.local_committed.map_or(0, |committed| committed.index);
     status.state = match metrics.state {
         ServerState::Leader => "leader",
         ServerState::Follower => "follower",
@@ -345,12 +324,7 @@ fn fill(status: &mut Status, run: &Run) {
     let voters: Vec<u64> = membership.voter_ids().collect();
     let matched = |node: &u64| {
         let replication = metrics.replication.as_ref()?;
-        Some(
-            replication
-                .get(node)?
-                .as_ref()
-                .map_or(0, |matched| matched.index),
-        )
+        Some(replication.get(node)?.as_ref().map_or(0, |matched| matched.index))
     };
     let member = |(node, member): (&u64, &Member)| MemberStatus {
         node: *node,

@@ -67,28 +67,18 @@ async fn see(
     leadership: &watch::Sender<Leadership>,
 ) -> Leadership {
     if now.state == ServerState::Leader {
-        let leader = Leadership::Leader {
-            term: now.current_term,
-        };
-        let quorum = now
-            .last_quorum_acked
-            .is_some_and(|at| at.elapsed() < limits.without_quorum);
+        let leader = Leadership::Leader { term: now.current_term };
+        let quorum = now.last_quorum_acked.is_some_and(|at| at.elapsed() < limits.without_quorum);
         let known = *leadership.borrow() == leader;
         let confirmed = known && quorum || confirm(raft, limits.without_quorum).await;
-        return if confirmed {
-            leader
-        } else {
-            Leadership::Electing
-        };
+        return if confirmed { leader } else { Leadership::Electing };
     }
     let membership = now.membership_config.membership();
-    let leader = now
-        .current_leader
-        .and_then(|id| Some((id, membership.get_node(&id)?)));
+    let leader = now.current_leader.and_then(|id| Some((id, membership.get_node(&id)?)));
     match leader {
-        Some((id, member)) if id != now.id => Leadership::Follower {
-            leader: (id, member.address.clone()),
-        },
+        Some((id, member)) if id != now.id => {
+            Leadership::Follower { leader: (id, member.address.clone()) }
+        }
         _ => Leadership::Electing,
     }
 }

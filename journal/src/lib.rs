@@ -17,6 +17,8 @@ mod propose;
 mod status;
 mod transport;
 
+mod reader;
+
 mod chain;
 mod entry;
 mod error;
@@ -52,6 +54,8 @@ pub use member::Member;
 pub use membership::ChangeError;
 pub use network::{Invitation, MAX_FRAME_BYTES, invitation};
 pub use propose::{MAX_PROPOSAL_BYTES, MAX_PROPOSALS_WAITING, Outcome};
+pub use reader::{Bounds, Entries, Reader, Snapshot, Verified};
+pub use snapshot::SnapshotReader;
 pub use status::{MemberStatus, Status};
 pub use store::{Disk, RealDisk};
 pub use transport::{BoxFuture, Frames, Peer, Transport, TransportError};

@@ -30,9 +30,7 @@ pub enum ChangeError {
 }
 
 fn name(leader: Option<&(u64, String)>) -> String {
-    leader.map_or("not known".into(), |(node, address)| {
-        format!("node {node} at {address}")
-    })
+    leader.map_or("not known".into(), |(node, address)| format!("node {node} at {address}"))
 }
 
 /// How long a change may wait for a new member to catch up, or for a majority.
@@ -56,9 +54,7 @@ pub(crate) async fn form(raft: &Raft, members: BTreeMap<u64, Member>) -> Change 
     }
     let wait = raft.wait(Some(CHANGE_TIMEOUT));
     let formed = wait.applied_index_at_least(Some(1), "formed").await;
-    formed
-        .map(drop)
-        .map_err(|_| ChangeError::TooLate("the quorum did not form", CHANGE_TIMEOUT))
+    formed.map(drop).map_err(|_| ChangeError::TooLate("the quorum did not form", CHANGE_TIMEOUT))
 }
 
 /// Asks a quorum whether this node leads, and waits until it has applied what it may read.
@@ -82,17 +78,13 @@ pub(crate) async fn add(raft: &Raft, node: u64, member: Member) -> Change {
 pub(crate) async fn remove(raft: &Raft, node: u64) -> Change {
     let (voters, known) = members(raft);
     if !known.contains_key(&node) {
-        return Err(ChangeError::Invalid(format!(
-            "node {node} is not in the quorum"
-        )));
+        return Err(ChangeError::Invalid(format!("node {node} is not in the quorum")));
     }
     if !voters.contains(&node) {
         return change(raft, ChangeMembers::RemoveNodes(BTreeSet::from([node]))).await;
     }
     if voters.len() == 1 {
-        return Err(ChangeError::Invalid(format!(
-            "node {node} is the only voter"
-        )));
+        return Err(ChangeError::Invalid(format!("node {node} is the only voter")));
     }
     change(raft, ChangeMembers::RemoveVoters(BTreeSet::from([node]))).await
 }
@@ -120,12 +112,8 @@ pub(crate) async fn transfer(raft: &Raft, node: u64) -> Change {
     let asked = raft.trigger().transfer_leader(node).await;
     asked.map_err(|error| ChangeError::Stopped(error.to_string()))?;
     let wait = raft.wait(Some(TRANSFER_TIMEOUT));
-    let moved = wait
-        .metrics(|metrics| metrics.current_leader == Some(node), "transfer")
-        .await;
-    moved
-        .map(drop)
-        .map_err(|_| ChangeError::TooLate("leadership did not move", TRANSFER_TIMEOUT))
+    let moved = wait.metrics(|metrics| metrics.current_leader == Some(node), "transfer").await;
+    moved.map(drop).map_err(|_| ChangeError::TooLate("leadership did not move", TRANSFER_TIMEOUT))
 }
 
 async fn learn(raft: &Raft, node: u64, member: Member) -> Change {
@@ -157,9 +145,7 @@ fn answer(written: Written) -> Change {
         Ok(_) => Ok(()),
         Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
             let leader = forward.leader_id.zip(forward.leader_node);
-            Err(ChangeError::NotLeader(
-                leader.map(|(node, member)| (node, member.address)),
-            ))
+            Err(ChangeError::NotLeader(leader.map(|(node, member)| (node, member.address))))
         }
         Err(RaftError::APIError(error)) => Err(ChangeError::Invalid(error.to_string())),
         Err(RaftError::Fatal(error)) => Err(ChangeError::Stopped(error.to_string())),
@@ -177,9 +163,6 @@ fn members(raft: &Raft) -> (BTreeSet<u64>, BTreeMap<u64, Member>) {
     let metrics = raft.metrics();
     let metrics = metrics.borrow_watched();
     let membership = metrics.membership_config.membership();
-    let nodes = membership
-        .nodes()
-        .map(|(node, member)| (*node, member.clone()))
-        .collect();
+    let nodes = membership.nodes().map(|(node, member)| (*node, member.clone())).collect();
     (membership.voter_ids().collect(), nodes)
 }

@@ -50,11 +50,7 @@ impl Proposals {
         if payload.len() > MAX_PROPOSAL_BYTES {
             return done.call(Outcome::NotAppended);
         }
-        match self.0.try_send(Proposal {
-            term,
-            payload,
-            done,
-        }) {
+        match self.0.try_send(Proposal { term, payload, done }) {
             Ok(()) => {}
             Err(error) => error.into_inner().done.call(Outcome::NotAppended),
         }
@@ -62,21 +58,13 @@ impl Proposals {
 }
 
 async fn forward(mut proposals: mpsc::Receiver<Proposal>, current: watch::Receiver<Option<Run>>) {
-    while let Some(Proposal {
-        term,
-        payload,
-        done,
-    }) = proposals.recv().await
-    {
+    while let Some(Proposal { term, payload, done }) = proposals.recv().await {
         let Some(raft) = current.borrow().as_ref().map(|run| run.raft.clone()) else {
             done.call(Outcome::NotAppended);
             continue;
         };
         let responder = Responding::new(move |result| done.call(outcome(&result)));
-        let write = raft
-            .write(Payload(payload))
-            .with_leader(term)
-            .responder(responder);
+        let write = raft.write(Payload(payload)).with_leader(term).responder(responder);
         // an error here drops the responder, which answers that the outcome is unknown
         let _ = write.await;
     }
@@ -84,9 +72,7 @@ async fn forward(mut proposals: mpsc::Receiver<Proposal>, current: watch::Receiv
 
 fn outcome(result: &ClientWriteResult<TypeConfig>) -> Outcome {
     match result {
-        Ok(response) => Outcome::Committed {
-            index: response.log_id.index,
-        },
+        Ok(response) => Outcome::Committed { index: response.log_id.index },
         Err(ClientWriteError::ForwardToLeader(_)) => Outcome::NotAppended,
         Err(_) => Outcome::Unknown,
     }

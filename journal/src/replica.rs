@@ -51,9 +51,7 @@ impl Replica {
         let snapshots = self.snapshots.clone();
         let header = Header { mark, membership };
         let write = move || snapshots.write(&header, &*source);
-        let written = tokio::task::spawn_blocking(write)
-            .await
-            .map_err(io::Error::other)??;
+        let written = tokio::task::spawn_blocking(write).await.map_err(io::Error::other)??;
         // a snapshot that is newer than the log on this disk would tear a hole into the history
         self.store.flush().await?;
         let snapshots = self.snapshots.clone();
@@ -64,26 +62,20 @@ impl Replica {
     async fn apply_some(&self, entries: Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
         let (entries, responders): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
         let apply = move |folded: &mut Folded| {
-            let result = entries
-                .into_iter()
-                .try_for_each(|entry| apply(folded, entry));
+            let result = entries.into_iter().try_for_each(|entry| apply(folded, entry));
             (folded.applied, result)
         };
         let (applied, result) = self.folded.run(apply).await.inspect_err(|error| {
             self.fault.report_machine(*self.applied.borrow() + 1, error);
         })?;
-        self.applied
-            .send_replace(applied.map_or(0, |applied| applied.index));
+        self.applied.send_replace(applied.map_or(0, |applied| applied.index));
         result.map_err(|(index, error)| {
             self.fault.report_machine(index, &error);
             io::Error::other(error)
         })?;
-        responders
-            .into_iter()
-            .flatten()
-            .for_each(|responder: ApplyResponder<_>| {
-                responder.send(Applied);
-            });
+        responders.into_iter().flatten().for_each(|responder: ApplyResponder<_>| {
+            responder.send(Applied);
+        });
         Ok(())
     }
 }
@@ -91,11 +83,7 @@ impl Replica {
 type Frozen = (Box<dyn SnapshotSource>, Option<LogId>, StoredMembership);
 
 fn freeze(folded: &mut Folded) -> Frozen {
-    (
-        folded.machine.snapshot(),
-        folded.applied,
-        folded.membership.clone(),
-    )
+    (folded.machine.snapshot(), folded.applied, folded.membership.clone())
 }
 
 fn apply(folded: &mut Folded, entry: RaftEntry) -> Result<(), (u64, ApplyError)> {
@@ -104,15 +92,8 @@ fn apply(folded: &mut Folded, entry: RaftEntry) -> Result<(), (u64, ApplyError)>
         EntryPayload::Blank => {}
         EntryPayload::Normal(payload) => {
             let (index, term) = (log_id.index, term_of(&log_id));
-            let committed = Committed {
-                index,
-                term,
-                payload: payload.0,
-            };
-            folded
-                .machine
-                .apply(&committed)
-                .map_err(|error| (index, error))?;
+            let committed = Committed { index, term, payload: payload.0 };
+            folded.machine.apply(&committed).map_err(|error| (index, error))?;
         }
         EntryPayload::Membership(membership) => {
             folded.membership = StoredMembership::new(Some(log_id), membership);
@@ -123,9 +104,7 @@ fn apply(folded: &mut Folded, entry: RaftEntry) -> Result<(), (u64, ApplyError)>
 }
 
 fn restore(folded: &mut Folded, snapshot: &SnapshotFile) -> Result<(), ApplyError> {
-    let mut content = snapshot
-        .content()
-        .map_err(|error| ApplyError(error.to_string()))?;
+    let mut content = snapshot.content().map_err(|error| ApplyError(error.to_string()))?;
     folded.machine.restore(&mut content)?;
     folded.applied = Some(snapshot.header.mark.log_id());
     folded.membership = snapshot.header.membership.clone();
@@ -137,9 +116,7 @@ impl RaftStateMachine<TypeConfig> for Replica {
     type SnapshotBuilder = Announce;
 
     async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
-        self.folded
-            .run(|folded| (folded.applied, folded.membership.clone()))
-            .await
+        self.folded.run(|folded| (folded.applied, folded.membership.clone())).await
     }
 
     async fn apply<S>(&mut self, entries: S) -> io::Result<()>
@@ -148,8 +125,7 @@ impl RaftStateMachine<TypeConfig> for Replica {
     {
         let mut chunks = entries.ready_chunks(MAX_APPLY_ENTRIES);
         while let Some(chunk) = chunks.next().await {
-            self.apply_some(chunk.into_iter().collect::<io::Result<_>>()?)
-                .await?;
+            self.apply_some(chunk.into_iter().collect::<io::Result<_>>()?).await?;
         }
         Ok(())
     }
@@ -173,10 +149,7 @@ impl RaftStateMachine<TypeConfig> for Replica {
         let index = snapshot.header.mark.index;
         self.store.remember(snapshot.header.mark);
         let restoring = snapshot.clone();
-        let restored = self
-            .folded
-            .run(move |folded| restore(folded, &restoring))
-            .await?;
+        let restored = self.folded.run(move |folded| restore(folded, &restoring)).await?;
         restored.map_err(|error| {
             self.fault.report_machine(index, &Report(&error));
             io::Error::other(error)
@@ -201,16 +174,10 @@ impl RaftSnapshotBuilder<TypeConfig> for Announce {
 
     async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
         let missing = "the oldest entries are gone, and no good snapshot holds what they did";
-        self.0
-            .clone()
-            .map(announce)
-            .ok_or_else(|| io::Error::other(missing))
+        self.0.clone().map(announce).ok_or_else(|| io::Error::other(missing))
     }
 }
 
 fn announce(file: SnapshotFile) -> Snapshot {
-    Snapshot {
-        meta: file.header.meta(),
-        snapshot: file,
-    }
+    Snapshot { meta: file.header.meta(), snapshot: file }
 }

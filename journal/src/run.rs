@@ -64,21 +64,10 @@ impl Core {
         let raft = raft.map_err(|error| {
             let reported = self.fault.get().map(|reason| reason.to_string());
             let what = reported.unwrap_or_else(|| Report(&error).to_string());
-            OpenError::Raft {
-                dir: self.config.dir.clone(),
-                what,
-            }
+            OpenError::Raft { dir: self.config.dir.clone(), what }
         })?;
         let identity = self.identity.clone();
-        let server = Server {
-            raft: raft.clone(),
-            replica: replica.clone(),
-            identity,
-        };
-        Ok(Run {
-            raft,
-            replica,
-            server,
-        })
+        let server = Server { raft: raft.clone(), replica: replica.clone(), identity };
+        Ok(Run { raft, replica, server })
     }
 }

@@ -42,9 +42,7 @@ pub(crate) async fn supervise(
         }
         upkeep.abort();
         let reason = core.fault.get();
-        let text = reason
-            .as_ref()
-            .map_or_else(|| "shut down".into(), ToString::to_string);
+        let text = reason.as_ref().map_or_else(|| "shut down".into(), ToString::to_string);
         leadership.send_replace(Leadership::Stopped(text));
         current.send_replace(None);
         let applied = *core.applied.borrow();
@@ -105,10 +103,7 @@ async fn try_recover(
     }
     core.fault.clear();
     let store = core.open_store()?;
-    store
-        .restore(unwritten.to_vec())
-        .await
-        .map_err(OpenError::io(core.dir()))?;
+    store.restore(unwritten.to_vec()).await.map_err(OpenError::io(core.dir()))?;
     core.start(store).await
 }
 

@@ -25,22 +25,14 @@ pub(crate) async fn keep(core: Arc<Core>, run: Run) {
         if let Err(error) = &done {
             tracing::warn!(%error, "the journal's upkeep failed");
         }
-        tokio::time::sleep(if done.is_ok() {
-            LOOK
-        } else {
-            LOOK_AFTER_FAILURE
-        })
-        .await;
+        tokio::time::sleep(if done.is_ok() { LOOK } else { LOOK_AFTER_FAILURE }).await;
     }
 }
 
 async fn look(core: &Core, run: &Run, snapshot_at: &mut u64) -> io::Result<()> {
     let (store, applied) = (&run.replica.store, *core.applied.borrow());
     while store.tail_bytes() >= core.config.segment_bytes && close_segment(core, run).await? {}
-    let newest = core
-        .snapshots
-        .newest()
-        .map_or(0, |newest| newest.header.mark.index);
+    let newest = core.snapshots.newest().map_or(0, |newest| newest.header.mark.index);
     let appended = store.appended_bytes();
     let due = appended - *snapshot_at >= core.config.snapshot_bytes
         || applied.saturating_sub(newest) >= core.config.snapshot_entries;
@@ -51,22 +43,14 @@ async fn look(core: &Core, run: &Run, snapshot_at: &mut u64) -> io::Result<()> {
     }
     let expired = expired(core, run);
     if let Some(index) = expired {
-        run.raft
-            .trigger()
-            .purge_log(index)
-            .await
-            .map_err(io::Error::other)?;
+        run.raft.trigger().purge_log(index).await.map_err(io::Error::other)?;
     }
     Ok(())
 }
 
 /// Tells openraft of the newest snapshot.
 pub(crate) async fn announce(run: &Run) -> io::Result<()> {
-    run.raft
-        .trigger()
-        .snapshot()
-        .await
-        .map_err(io::Error::other)
+    run.raft.trigger().snapshot().await.map_err(io::Error::other)
 }
 
 /// Closes the oldest applied entries of the tail into a segment; `false` when too few are applied.
@@ -81,10 +65,7 @@ async fn close_segment(core: &Core, run: &Run) -> io::Result<bool> {
         if bytes < limit / 2 {
             return Ok(None);
         }
-        store
-            .history()
-            .close(base, &entries)
-            .map_err(io::Error::other)?;
+        store.history().close(base, &entries).map_err(io::Error::other)?;
         Ok(entries.last().map(|last| (first, last.index, bytes)))
     });
     let Some((first, last, bytes)) = close.await.map_err(io::Error::other)?? else {
@@ -126,9 +107,7 @@ fn take(
 /// The index up to which the retention policy lets the history go, if it lets any.
 fn expired(core: &Core, run: &Run) -> Option<u64> {
     let snapshot = core.snapshots.newest()?.header.mark.index;
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let segments = run.replica.store.history().segments();
     let segments: Vec<&Segment> = segments.iter().map(AsRef::as_ref).collect();
     last_expired(&core.config.retention, &segments, now).filter(|index| *index <= snapshot)
@@ -138,9 +117,7 @@ fn last_expired(retention: &Retention, segments: &[&Segment], now: Duration) -> 
     let mut bytes: u64 = segments.iter().map(|segment| segment.bytes).sum();
     let mut expired = None;
     for segment in segments {
-        let old = retention
-            .max_age
-            .is_some_and(|age| now.saturating_sub(segment.closed_at) > age);
+        let old = retention.max_age.is_some_and(|age| now.saturating_sub(segment.closed_at) > age);
         let large = retention.max_bytes.is_some_and(|max| bytes > max);
         if !old && !large {
             break;
@@ -162,11 +139,7 @@ mod tests {
         let segment = |last: u64| Segment {
             path: "unused".into(),
             first: last - 9,
-            last: Mark {
-                index: last,
-                term: 1,
-                hash: Hash::START,
-            },
+            last: Mark { index: last, term: 1, hash: Hash::START },
             base: Hash::START,
             closed_at: Duration::from_secs(last),
             bytes: 100,
@@ -174,10 +147,7 @@ mod tests {
         let segments = [segment(10), segment(20), segment(30)];
         let segments: Vec<&Segment> = segments.iter().collect();
         let retention = Retention { max_age, max_bytes };
-        assert_eq!(
-            last_expired(&retention, &segments, Duration::from_secs(40)),
-            expected
-        );
+        assert_eq!(last_expired(&retention, &segments, Duration::from_secs(40)), expected);
     }
 
     #[test]

@@ -34,10 +34,7 @@ impl History {
         }
         check_order(&segments)?;
         let segments = RwLock::new(segments.into_iter().map(Arc::new).collect());
-        Ok(Self {
-            dir: dir.to_path_buf(),
-            segments,
-        })
+        Ok(Self { dir: dir.to_path_buf(), segments })
     }
 
     /// Mark of the newest entry in the history.
@@ -48,9 +45,7 @@ impl History {
     /// Entries of `range` that lie in the history, checked, as many as lie in one segment.
     pub(crate) fn read(&self, range: Range<u64>) -> Result<Vec<Entry>, ReadError> {
         let segments = self.segments();
-        let found = segments
-            .iter()
-            .find(|segment| segment.contains(range.start));
+        let found = segments.iter().find(|segment| segment.contains(range.start));
         found.map_or_else(|| Ok(Vec::new()), |segment| segment.read(range))
     }
 
@@ -73,16 +68,11 @@ impl History {
 
     /// The segments as of now, oldest first.
     pub(crate) fn segments(&self) -> Vec<Arc<Segment>> {
-        self.segments
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.segments.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Vec<Arc<Segment>>> {
-        self.segments
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.segments.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -41,10 +41,7 @@ impl Segment {
         let read = || -> Result<_, redb::Error> {
             let meta = transaction.open_table(META)?;
             let get = |name| -> Result<Vec<u8>, redb::Error> {
-                Ok(meta
-                    .get(name)?
-                    .map(|value| value.value().to_vec())
-                    .unwrap_or_default())
+                Ok(meta.get(name)?.map(|value| value.value().to_vec()).unwrap_or_default())
             };
             Ok((get(key::BASE)?, get(key::LAST)?, get(key::CLOSED_AT_MS)?))
         };
@@ -69,10 +66,7 @@ impl Segment {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return Err(OpenError::damaged(dir, "an empty segment was asked for"));
         };
-        let path = dir.join(format!(
-            "history-{:020}-{:020}.redb",
-            first.index, last.index
-        ));
+        let path = dir.join(format!("history-{:020}-{:020}.redb", first.index, last.index));
         let temporary = path.with_extension("tmp");
         remove_if_there(&temporary).map_err(OpenError::io(&temporary))?;
         write(&temporary, base, entries, last).map_err(OpenError::redb(&temporary))?;
@@ -93,10 +87,7 @@ impl Segment {
         let count = range.end.saturating_sub(range.start);
         let entries = read_entries(&begin_read(&self.path)?, &self.path, range.clone())?;
         if let Some(index) = (range.start..range.end).nth(entries.len()) {
-            return Err(ReadError::Missing {
-                index,
-                path: self.path.clone(),
-            });
+            return Err(ReadError::Missing { index, path: self.path.clone() });
         }
         debug_assert_eq!(entries.len() as u64, count);
         self.check_ends(&entries)?;
@@ -104,10 +95,7 @@ impl Segment {
     }
 
     fn check_ends(&self, entries: &[Entry]) -> Result<(), ReadError> {
-        let damaged = |source| ReadError::Entry {
-            path: self.path.clone(),
-            source,
-        };
+        let damaged = |source| ReadError::Entry { path: self.path.clone(), source };
         for entry in entries {
             if entry.index == self.first {
                 entry.check(&self.base).map_err(damaged)?;
@@ -123,10 +111,7 @@ impl Segment {
 /// First and last index, from `history-<first>-<last>.redb`.
 pub(crate) fn range_in_name(path: &Path) -> Option<(u64, u64)> {
     let name = path.file_name()?.to_str()?;
-    let (first, last) = name
-        .strip_prefix("history-")?
-        .strip_suffix(".redb")?
-        .split_once('-')?;
+    let (first, last) = name.strip_prefix("history-")?.strip_suffix(".redb")?.split_once('-')?;
     Some((first.parse().ok()?, last.parse().ok()?))
 }
 
@@ -143,14 +128,8 @@ fn write(path: &Path, base: Hash, entries: &[Entry], last: &Entry) -> Result<(),
         for entry in entries {
             table.insert(entry.index, entry.encode().as_slice())?;
         }
-        let mark = Mark {
-            index: last.index,
-            term: last.term,
-            hash: last.hash,
-        };
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let mark = Mark { index: last.index, term: last.term, hash: last.hash };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let mut meta = transaction.open_table(META)?;
         meta.insert(key::FORMAT, FORMAT.to_le_bytes().as_slice())?;

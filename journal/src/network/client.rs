@@ -89,9 +89,7 @@ impl Connection {
     }
 
     async fn call(&self, ask: Ask, option: &RPCOption) -> Rpc<Answer> {
-        self.ask(&ask, option.hard_ttl())
-            .await
-            .map_err(|error| rpc(&error))
+        self.ask(&ask, option.hard_ttl()).await.map_err(|error| rpc(&error))
     }
 
     async fn send_snapshot(
@@ -133,11 +131,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         let requests: Frames =
             Box::pin(input.map(move |request| address.seal(encode(&request)?.into())));
         Box::pin(async move {
-            let answers = self
-                .peer
-                .append(requests)
-                .await
-                .map_err(|error| rpc(&error))?;
+            let answers = self.peer.append(requests).await.map_err(|error| rpc(&error))?;
             let answers: BoxStream<'s, _> = Box::pin(answers.map(|answer| {
                 let answer = answer.and_then(|answer| decode::<AppendAnswer>(&answer));
                 answer

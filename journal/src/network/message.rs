@@ -65,9 +65,7 @@ pub(crate) struct SnapshotStart {
 pub(crate) type SnapshotAnswer = Result<SnapshotResponse<TypeConfig>, String>;
 
 pub(crate) fn encode(message: &impl Serialize) -> Result<Bytes, TransportError> {
-    rmp_serde::to_vec_named(message)
-        .map(Bytes::from)
-        .map_err(|error| malformed(&error))
+    rmp_serde::to_vec_named(message).map(Bytes::from).map_err(|error| malformed(&error))
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, TransportError> {
@@ -86,16 +84,10 @@ impl Envelope {
     pub(crate) fn open(self, identity: &Identity) -> Result<Vec<u8>, TransportError> {
         let refuse = |what: String| Err(TransportError(what));
         if self.cluster_id != identity.cluster_id {
-            return refuse(format!(
-                "this master is of quorum {:?}",
-                identity.cluster_id
-            ));
+            return refuse(format!("this master is of quorum {:?}", identity.cluster_id));
         }
         if self.node != identity.node {
-            return refuse(format!(
-                "this is node {}, not node {}",
-                identity.node, self.node
-            ));
+            return refuse(format!("this is node {}, not node {}", identity.node, self.node));
         }
         if self.incarnation != identity.incarnation {
             return refuse(format!(
@@ -122,8 +114,5 @@ pub struct Invitation {
 pub fn invitation(identity: &Identity, request: &[u8]) -> Option<Invitation> {
     let envelope: Envelope = decode(request).ok()?;
     let ours = envelope.incarnation == identity.incarnation && envelope.node != 0;
-    ours.then_some(Invitation {
-        node: envelope.node,
-        cluster_id: envelope.cluster_id,
-    })
+    ours.then_some(Invitation { node: envelope.node, cluster_id: envelope.cluster_id })
 }

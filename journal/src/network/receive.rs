@@ -23,9 +23,7 @@ pub(super) fn chunks(
     futures::stream::try_unfold(snapshot.raw(), |mut from| async move {
         let read = tokio::task::spawn_blocking(move || {
             let mut chunk = Vec::with_capacity(CHUNK_BYTES);
-            from.by_ref()
-                .take(CHUNK_BYTES as u64)
-                .read_to_end(&mut chunk)?;
+            from.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk)?;
             Ok((chunk, from))
         });
         let read: io::Result<_> = read.await.map_err(io::Error::other).and_then(|read| read);
@@ -60,10 +58,7 @@ async fn write(path: &Path, frames: &mut Frames) -> Result<SnapshotFile, Transpo
             file.write_all(&chunk)?;
             Ok::<_, io::Error>(file)
         });
-        let written = written
-            .await
-            .map_err(io::Error::other)
-            .and_then(|written| written);
+        let written = written.await.map_err(io::Error::other).and_then(|written| written);
         file = written.map_err(|error| failed("write", &error))?;
     }
     let path = PathBuf::from(path);
@@ -73,10 +68,7 @@ async fn write(path: &Path, frames: &mut Frames) -> Result<SnapshotFile, Transpo
         snapshot.verify()?;
         Ok(snapshot)
     });
-    let checked: io::Result<_> = check
-        .await
-        .map_err(io::Error::other)
-        .and_then(|checked| checked);
+    let checked: io::Result<_> = check.await.map_err(io::Error::other).and_then(|checked| checked);
     checked.map_err(|error| failed("check", &error))
 }
 

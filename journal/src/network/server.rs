@@ -43,29 +43,19 @@ impl Server {
     async fn try_ask(&self, request: &[u8]) -> Result<Answer, TransportError> {
         let refused = |error: &dyn std::fmt::Display| TransportError(error.to_string());
         match self.open(request)? {
-            Ask::Vote(request) => self
-                .raft
-                .vote(request)
-                .await
-                .map(Answer::Vote)
-                .map_err(|error| refused(&error)),
-            Ask::PreVote(request) => self
-                .raft
-                .pre_vote(request)
-                .await
-                .map(Answer::Vote)
-                .map_err(|error| refused(&error)),
+            Ask::Vote(request) => {
+                self.raft.vote(request).await.map(Answer::Vote).map_err(|error| refused(&error))
+            }
+            Ask::PreVote(request) => {
+                self.raft.pre_vote(request).await.map(Answer::Vote).map_err(|error| refused(&error))
+            }
             Ask::Append(request) => {
                 let response = self.raft.append_entries(request).await;
-                response
-                    .map(Answer::Append)
-                    .map_err(|error| refused(&error))
+                response.map(Answer::Append).map_err(|error| refused(&error))
             }
             Ask::Transfer(request) => {
                 let response = self.raft.handle_transfer_leader(request).await;
-                response
-                    .map(Answer::Transfer)
-                    .map_err(|error| refused(&error))
+                response.map(Answer::Transfer).map_err(|error| refused(&error))
             }
             Ask::Entries { start, end } => self.entries(start, end).await,
         }
@@ -83,10 +73,7 @@ impl Server {
             bytes += entry.payload.len();
             first || bytes <= MAX_ENTRIES_BYTES
         });
-        Ok(Answer::Entries(
-            fit.map(|entry| (entry.index, ByteBuf::from(entry.encode())))
-                .collect(),
-        ))
+        Ok(Answer::Entries(fit.map(|entry| (entry.index, ByteBuf::from(entry.encode()))).collect()))
     }
 
     /// Gives appends to openraft in order; ends with the reason at the first that is not for us.
@@ -121,9 +108,7 @@ impl Server {
     }
 
     pub(crate) async fn snapshot(&self, frames: Frames) -> SnapshotAnswer {
-        self.try_snapshot(frames)
-            .await
-            .map_err(|error| error.to_string())
+        self.try_snapshot(frames).await.map_err(|error| error.to_string())
     }
 
     async fn try_snapshot(
@@ -136,10 +121,8 @@ impl Server {
         let file = receive(&self.replica.snapshots, frames).await?;
         // openraft may purge the log up to the snapshot before it installs it
         self.replica.store.remember(file.header.mark);
-        let snapshot = SnapshotOf::<TypeConfig, SnapshotFile> {
-            meta: file.header.meta(),
-            snapshot: file,
-        };
+        let snapshot =
+            SnapshotOf::<TypeConfig, SnapshotFile> { meta: file.header.meta(), snapshot: file };
         let installed = self.raft.install_full_snapshot(vote, snapshot).await;
         installed.map_err(|error| TransportError(error.to_string()))
     }

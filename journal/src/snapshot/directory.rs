@@ -26,10 +26,7 @@ impl Snapshots {
     pub(crate) fn open(dir: &Path) -> Result<Self, OpenError> {
         remove_leftovers(dir).map_err(OpenError::io(dir))?;
         let newest = newest_good(dir).map_err(OpenError::io(dir))?;
-        Ok(Self {
-            dir: dir.to_path_buf(),
-            newest: Arc::new(Mutex::new(newest)),
-        })
+        Ok(Self { dir: dir.to_path_buf(), newest: Arc::new(Mutex::new(newest)) })
     }
 
     pub(crate) fn newest(&self) -> Option<SnapshotFile> {
@@ -42,26 +39,20 @@ impl Snapshots {
         header: &Header,
         source: &dyn SnapshotSource,
     ) -> io::Result<SnapshotFile> {
-        let path = self
-            .dir
-            .join(format!("built-{:020}.snap.tmp", header.mark.index));
+        let path = self.dir.join(format!("built-{:020}.snap.tmp", header.mark.index));
         file::write(&path, header, source)?;
         SnapshotFile::open(&path)
     }
 
     /// A new file for a snapshot that is received.
     pub(crate) fn incoming(&self) -> PathBuf {
-        self.dir
-            .join(format!("received-{:016x}.snap.tmp", rand::random::<u64>()))
+        self.dir.join(format!("received-{:016x}.snap.tmp", rand::random::<u64>()))
     }
 
     /// Gives a complete, synced snapshot its name, durably, and drops those it replaces.
     pub(crate) fn keep(&self, snapshot: SnapshotFile) -> io::Result<SnapshotFile> {
         let mark = snapshot.header.mark;
-        let path = self.dir.join(format!(
-            "snapshot-{:020}-{:020}.snap",
-            mark.index, mark.term
-        ));
+        let path = self.dir.join(format!("snapshot-{:020}-{:020}.snap", mark.index, mark.term));
         if snapshot.path != path {
             rename_durably(&snapshot.path, &path)?;
         }
@@ -108,10 +99,7 @@ pub(crate) fn named(dir: &Path) -> io::Result<Vec<((u64, u64), PathBuf)>> {
 
 fn position_in_name(path: &Path) -> Option<(u64, u64)> {
     let name = path.file_name()?.to_str()?;
-    let (index, term) = name
-        .strip_prefix("snapshot-")?
-        .strip_suffix(".snap")?
-        .split_once('-')?;
+    let (index, term) = name.strip_prefix("snapshot-")?.strip_suffix(".snap")?.split_once('-')?;
     Some((index.parse().ok()?, term.parse().ok()?))
 }
 

@@ -28,40 +28,24 @@ impl SnapshotFile {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let header = Header::read(&mut BufReader::new(&file))?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            header,
-            file: Arc::new(file),
-        })
+        Ok(Self { path: path.to_path_buf(), header, file: Arc::new(file) })
     }
 
     /// The same open file under the name it was given since.
     pub(crate) fn renamed(self, path: &Path) -> Self {
-        Self {
-            path: path.to_path_buf(),
-            ..self
-        }
+        Self { path: path.to_path_buf(), ..self }
     }
 
     /// The file itself, from its start, as it is sent to peers.
     pub(crate) fn raw(&self) -> RawReader {
-        RawReader {
-            file: self.file.clone(),
-            at: 0,
-        }
+        RawReader { file: self.file.clone(), at: 0 }
     }
 
     /// The content, checked chunk by chunk while it is read.
     pub(crate) fn content(&self) -> io::Result<SnapshotReader> {
         let mut from = BufReader::new(self.raw());
         Header::read(&mut from)?;
-        Ok(SnapshotReader {
-            from,
-            chunk: Vec::new(),
-            at: 0,
-            chain: NO_CHUNKS,
-            ended: false,
-        })
+        Ok(SnapshotReader { from, chunk: Vec::new(), at: 0, chain: NO_CHUNKS, ended: false })
     }
 
     /// Reads everything once.
@@ -71,6 +55,7 @@ impl SnapshotFile {
 }
 
 /// Reads a shared file from its start, whoever else reads it.
+#[derive(Debug)]
 pub(crate) struct RawReader {
     file: Arc<File>,
     at: u64,
@@ -88,11 +73,7 @@ impl Read for RawReader {
 pub(crate) fn write(path: &Path, header: &Header, source: &dyn SnapshotSource) -> io::Result<()> {
     let mut to = BufWriter::new(File::create(path)?);
     to.write_all(&header.encode()?)?;
-    let mut chunks = ChunkWriter {
-        to,
-        chunk: Vec::new(),
-        chain: NO_CHUNKS,
-    };
+    let mut chunks = ChunkWriter { to, chunk: Vec::new(), chain: NO_CHUNKS };
     source.write(&mut chunks)?;
     chunks.finish()?.sync_all()
 }
@@ -142,7 +123,8 @@ impl Write for ChunkWriter {
 }
 
 /// Reads content; a damaged or short file is an error, never an early end.
-pub(crate) struct SnapshotReader {
+#[derive(Debug)]
+pub struct SnapshotReader {
     from: BufReader<RawReader>,
     chunk: Vec<u8>,
     at: usize,
@@ -167,11 +149,7 @@ impl SnapshotReader {
         if !self.ended {
             self.chain = link(&self.chain, &self.chunk);
         }
-        if hash == self.chain.0 {
-            Ok(())
-        } else {
-            Err(invalid("a chunk is damaged"))
-        }
+        if hash == self.chain.0 { Ok(()) } else { Err(invalid("a chunk is damaged")) }
     }
 }
 
@@ -188,13 +166,7 @@ impl Read for SnapshotReader {
 }
 
 fn link(previous: &Hash, chunk: &[u8]) -> Hash {
-    Hash(
-        *blake3::Hasher::new()
-            .update(&previous.0)
-            .update(chunk)
-            .finalize()
-            .as_bytes(),
-    )
+    Hash(*blake3::Hasher::new().update(&previous.0).update(chunk).finalize().as_bytes())
 }
 
 #[cfg(test)]
@@ -214,15 +186,8 @@ mod tests {
     }
 
     fn write_snapshot(path: &Path, content: &[u8]) {
-        let mark = Mark {
-            index: 7,
-            term: 2,
-            hash: Hash([3; 32]),
-        };
-        let header = Header {
-            mark,
-            membership: StoredMembership::default(),
-        };
+        let mark = Mark { index: 7, term: 2, hash: Hash([3; 32]) };
+        let header = Header { mark, membership: StoredMembership::default() };
         write(path, &header, &Bytes(content.to_vec())).expect("written");
     }
 
@@ -234,17 +199,8 @@ mod tests {
         assert_eq!(snapshot.header.mark.index, 7);
         fs::remove_file(&path).expect("removed");
         let mut read = Vec::new();
-        snapshot
-            .content()
-            .expect("still open")
-            .read_to_end(&mut read)
-            .expect("read");
-        assert!(
-            read == content,
-            "{} bytes came back as {}",
-            content.len(),
-            read.len()
-        );
+        snapshot.content().expect("still open").read_to_end(&mut read).expect("read");
+        assert!(read == content, "{} bytes came back as {}", content.len(), read.len());
     }
 
     #[test]

@@ -83,16 +83,9 @@ impl Header {
         }
         let wire: Wire =
             rmp_serde::from_slice(&body).map_err(|error| invalid(error.to_string()))?;
-        let hash = wire
-            .hash
-            .try_into()
-            .map_err(|_| invalid("its chain hash is malformed"))?;
+        let hash = wire.hash.try_into().map_err(|_| invalid("its chain hash is malformed"))?;
         Ok(Self {
-            mark: Mark {
-                index: wire.index,
-                term: wire.term,
-                hash: Hash(hash),
-            },
+            mark: Mark { index: wire.index, term: wire.term, hash: Hash(hash) },
             membership: StoredMembership::new(wire.membership_log_id, wire.membership),
         })
     }

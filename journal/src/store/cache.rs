@@ -23,11 +23,7 @@ struct Cached {
 
 impl Cache {
     pub(crate) fn new(max_bytes: usize) -> Self {
-        Self {
-            entries: VecDeque::new(),
-            bytes: 0,
-            max_bytes,
-        }
+        Self { entries: VecDeque::new(), bytes: 0, max_bytes }
     }
 
     /// Index of the oldest entry held.
@@ -56,12 +52,7 @@ impl Cache {
         let skip = self.position(range.start).unwrap_or(self.entries.len());
         let held = self.entries.iter().skip(skip);
         held.take_while(|cached| cached.entry.log_id.index < range.end)
-            .map(|cached| {
-                (
-                    cached.entry.log_id.index,
-                    Entry::with_hash(&cached.entry, cached.hash),
-                )
-            })
+            .map(|cached| (cached.entry.log_id.index, Entry::with_hash(&cached.entry, cached.hash)))
             .map(|(index, entry)| (index, entry.encode()))
             .collect()
     }
@@ -74,11 +65,7 @@ impl Cache {
 
     /// Forgets entries from `index` on.
     pub(crate) fn truncate(&mut self, index: u64) {
-        while self
-            .entries
-            .back()
-            .is_some_and(|cached| cached.entry.log_id.index >= index)
-        {
+        while self.entries.back().is_some_and(|cached| cached.entry.log_id.index >= index) {
             self.drop_one(VecDeque::pop_back);
         }
     }
@@ -99,9 +86,7 @@ impl Cache {
     }
 
     fn position(&self, index: u64) -> Option<usize> {
-        index
-            .checked_sub(self.first()?)
-            .and_then(|position| usize::try_from(position).ok())
+        index.checked_sub(self.first()?).and_then(|position| usize::try_from(position).ok())
     }
 
     fn drop_one(&mut self, pop: fn(&mut VecDeque<Cached>) -> Option<Cached>) {
@@ -121,20 +106,14 @@ mod tests {
     fn cache(indexes: Range<u64>) -> Cache {
         let mut cache = Cache::new(30);
         for index in indexes {
-            let entry = RaftEntry {
-                log_id: log_id(1, index),
-                payload: EntryPayload::Blank,
-            };
+            let entry = RaftEntry { log_id: log_id(1, index), payload: EntryPayload::Blank };
             cache.push(entry, Hash([index as u8; 32]), 10);
         }
         cache
     }
 
     fn check(cache: &Cache, range: Range<u64>, expected: &[u64]) {
-        let found: Vec<u64> = cache
-            .range(range)
-            .map(|(entry, _)| entry.log_id.index)
-            .collect();
+        let found: Vec<u64> = cache.range(range).map(|(entry, _)| entry.log_id.index).collect();
         assert_eq!(found, expected);
     }
 
@@ -158,11 +137,7 @@ mod tests {
         cache.purge(1);
         check(&cache, 2..9, &[2, 3, 4, 5]);
         cache.shrink(2);
-        assert_eq!(
-            cache.first(),
-            Some(2),
-            "what is not flushed stays, whatever its size"
-        );
+        assert_eq!(cache.first(), Some(2), "what is not flushed stays, whatever its size");
         cache.shrink(10);
         check(&cache, 3..9, &[3, 4, 5]);
     }

@@ -2,6 +2,7 @@
 //! the commit.
 
 use std::fmt::Debug;
+use std::fs::File;
 use std::io;
 use std::ops::{Bound, Range, RangeBounds};
 use std::path::Path;
@@ -15,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::queue::{Done, Operation, Queue};
 use super::state::State;
-use super::tail::{Disk, Tail, TailState};
+use super::tail::{Disk, READERS, Tail, TailState};
 use super::writer::Writer;
 use crate::chain::Hash;
 use crate::entry::Entry;
@@ -48,11 +49,7 @@ struct Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.queue.close();
-        let writer = self
-            .writer
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         // the last handle may be one that a callback held, on the writer's own thread
         if let Some(writer) = writer.filter(|it| it.thread().id() != thread::current().id()) {
             // a writer that panicked has dropped its callbacks, which is reported there
@@ -78,23 +75,15 @@ impl LogStore {
         let mut state = State::new(cache_bytes, &tail_state, history.last());
         state.tail_bytes = tail_bytes;
         let queue = Arc::new(Queue::default());
-        let writer = Writer {
-            tail: tail.clone(),
-            queue: queue.clone(),
-            fault,
-        };
+        let readers = dir.join(READERS);
+        let readers = File::create(&readers).map_err(OpenError::io(&readers))?;
+        let writer = Writer { tail: tail.clone(), queue: queue.clone(), fault, readers };
         let writer = thread::Builder::new()
             .name("journal-writer".into())
             .spawn(move || writer.run())
             .map_err(OpenError::io(tail.path()))?;
         let (state, writer) = (Mutex::new(state), Mutex::new(Some(writer)));
-        Ok(Self(Arc::new(Shared {
-            state,
-            queue,
-            tail,
-            history,
-            writer,
-        })))
+        Ok(Self(Arc::new(Shared { state, queue, tail, history, writer })))
     }
 
     pub(crate) fn history(&self) -> &Arc<History> {
@@ -108,8 +97,7 @@ impl LogStore {
 
     /// Drops entries up to `index`, which are in the history, from the tail.
     pub(crate) async fn trim(&self, index: u64) -> io::Result<()> {
-        self.queue_and_wait(|done| Operation::Trim(index, done))
-            .await
+        self.queue_and_wait(|done| Operation::Trim(index, done)).await
     }
 
     /// Bytes of all entries appended since the journal was opened.
@@ -132,9 +120,7 @@ impl LogStore {
     pub(crate) fn tail_start(&self) -> Option<(Hash, u64)> {
         let before = self.0.history.last().or(self.state().purged);
         let start = before.map_or((Hash::START, 0), |mark| (mark.hash, mark.index + 1));
-        self.last()
-            .filter(|last| last.index >= start.1)
-            .map(|_| start)
+        self.last().filter(|last| last.index >= start.1).map(|_| start)
     }
 
     /// Records of the entries up to `applied` that did not reach the disk.
@@ -155,8 +141,7 @@ impl LogStore {
             }
         }
         let end = records.last().map_or(0, |(index, _)| index + 1);
-        self.queue_and_wait(|done| Operation::Append(records, done))
-            .await?;
+        self.queue_and_wait(|done| Operation::Append(records, done)).await?;
         self.state().flushed(end);
         Ok(())
     }
@@ -214,11 +199,7 @@ impl LogStore {
     pub(crate) fn read_disk(&self, range: Range<u64>) -> Result<Vec<Entry>, ReadError> {
         let range = range.start..range.end.min(range.start.saturating_add(READ_AHEAD));
         let found = self.0.history.read(range.clone())?;
-        if found.is_empty() {
-            self.0.tail.read(range)
-        } else {
-            Ok(found)
-        }
+        if found.is_empty() { self.0.tail.read(range) } else { Ok(found) }
     }
 
     /// Entries of `range`, at most about `max_bytes` of them but at least one if there is one.
@@ -256,10 +237,7 @@ impl LogStore {
     fn expect_none(&self, index: u64) -> Result<(), ReadError> {
         let state = self.state();
         let first = state.purged.map_or(0, |mark| mark.index + 1);
-        if state
-            .last
-            .is_some_and(|last| (first..=last.index).contains(&index))
-        {
+        if state.last.is_some_and(|last| (first..=last.index).contains(&index)) {
             let path = self.0.tail.path().to_path_buf();
             return Err(ReadError::Missing { index, path });
         }
@@ -268,11 +246,7 @@ impl LogStore {
 
     fn read_cached(&self, range: Range<u64>) -> Vec<(RaftEntry, usize)> {
         let state = self.state();
-        state
-            .cache
-            .range(range)
-            .map(|(entry, bytes)| (entry.clone(), bytes))
-            .collect()
+        state.cache.range(range).map(|(entry, bytes)| (entry.clone(), bytes)).collect()
     }
 
     async fn read_disk_blocking(&self, range: Range<u64>) -> io::Result<Vec<Entry>> {
@@ -293,9 +267,7 @@ impl LogStore {
             let _ = sender.send(result);
         });
         self.0.queue.push(operation(done));
-        receiver
-            .await
-            .map_err(|_| io::Error::other("the journal's writer is gone"))?
+        receiver.await.map_err(|_| io::Error::other("the journal's writer is gone"))?
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -374,8 +346,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
         let record = rmp_serde::to_vec_named(vote).map_err(io::Error::other)?;
-        self.queue_and_wait(|done| Operation::Vote(record, done))
-            .await?;
+        self.queue_and_wait(|done| Operation::Vote(record, done)).await?;
         self.state().vote = Some(*vote);
         Ok(())
     }
@@ -400,10 +371,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     {
         let records: Vec<_> = {
             let mut state = self.state();
-            entries
-                .into_iter()
-                .map(|entry| state.append(entry))
-                .collect()
+            entries.into_iter().map(|entry| state.append(entry)).collect()
         };
         let end = records.last().map_or(0, |(index, _)| index + 1);
         let shared = Arc::downgrade(&self.0);
@@ -429,8 +397,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             None => None,
         };
         self.state().truncate(from, mark);
-        self.queue_and_wait(|done| Operation::Truncate(from, done))
-            .await
+        self.queue_and_wait(|done| Operation::Truncate(from, done)).await
     }
 
     async fn purge(&mut self, last: LogId) -> io::Result<()> {
@@ -443,8 +410,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let mark = mark.ok_or_else(|| {
             io::Error::other(format!("cannot purge up to {last}: its hash is not known"))
         })?;
-        self.queue_and_wait(|done| Operation::Purge(mark, done))
-            .await?;
+        self.queue_and_wait(|done| Operation::Purge(mark, done)).await?;
         self.state().purge(mark);
         self.0.history.purge(mark.index).map_err(io::Error::other)
     }
@@ -462,16 +428,10 @@ fn check_tail(tail: &Tail, state: &TailState, history: &History) -> Result<u64, 
         if let Some(entry) = entries.first().filter(|entry| entry.index == first)
             && let Some(base) = base_of(first, state, history)?
         {
-            let damaged = |source| ReadError::Entry {
-                path: tail.path().to_path_buf(),
-                source,
-            };
+            let damaged = |source| ReadError::Entry { path: tail.path().to_path_buf(), source };
             entry.check(&base).map_err(damaged)?;
         }
-        let missing = || ReadError::Missing {
-            index: next,
-            path: tail.path().to_path_buf(),
-        };
+        let missing = || ReadError::Missing { index: next, path: tail.path().to_path_buf() };
         next = entries.last().ok_or_else(missing)?.index + 1;
         bytes += entries.iter().map(Entry::encoded_bytes).sum::<u64>();
     }

@@ -10,4 +10,4 @@ mod writer;
 
 pub(crate) use log::LogStore;
 pub use tail::{Disk, RealDisk};
-pub(crate) use tail::{TAIL, check_format, read_entries};
+pub(crate) use tail::{READERS, TAIL, Tail, TailState, check_format, read_entries};

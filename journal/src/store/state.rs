@@ -34,10 +34,7 @@ impl State {
     /// As it was on disk: `history` is the newest entry outside the tail.
     pub(crate) fn new(cache_bytes: usize, tail: &TailState, history: Option<Mark>) -> Self {
         let newest = tail.entries.map(|(_, last)| last);
-        let last = [newest, history, tail.purged]
-            .into_iter()
-            .flatten()
-            .max_by_key(|m| m.index);
+        let last = [newest, history, tail.purged].into_iter().flatten().max_by_key(|m| m.index);
         Self {
             cache: Cache::new(cache_bytes),
             vote: tail.vote,
@@ -56,9 +53,7 @@ impl State {
         let previous = self.last.map_or(Hash::START, |mark| mark.hash);
         let chained = Entry::chain(&previous, &entry);
         let record = chained.encode();
-        let Entry {
-            index, term, hash, ..
-        } = chained;
+        let Entry { index, term, hash, .. } = chained;
         self.last = Some(Mark { index, term, hash });
         self.cache.push(entry, hash, record.len());
         self.appended_bytes += record.len() as u64;
@@ -107,16 +102,8 @@ impl State {
 
     /// The chain at `index`, as far as memory knows it.
     pub(crate) fn mark(&self, index: u64) -> Option<Mark> {
-        let cached = self
-            .cache
-            .hash(index)
-            .map(|(term, hash)| Mark { index, term, hash });
-        let ends = || {
-            [self.last, self.purged]
-                .into_iter()
-                .flatten()
-                .find(|m| m.index == index)
-        };
+        let cached = self.cache.hash(index).map(|(term, hash)| Mark { index, term, hash });
+        let ends = || [self.last, self.purged].into_iter().flatten().find(|m| m.index == index);
         cached.or_else(ends).or_else(|| self.known(index))
     }
 }

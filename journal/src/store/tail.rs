@@ -6,8 +6,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use redb::backends::InMemoryBackend;
 use redb::{
-    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction,
+    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend,
+    WriteTransaction,
 };
 
 use crate::entry::Entry;
@@ -18,6 +20,8 @@ use crate::raft::{LogId, Vote};
 
 /// Name of the file in the data directory.
 pub(crate) const TAIL: &str = "tail.redb";
+/// Whoever copies the tail of a live master holds the lock of this file meanwhile.
+pub(crate) const READERS: &str = "readers";
 /// redb's own page cache; the entries that matter are in [`Cache`](super::cache::Cache).
 const PAGE_CACHE_BYTES: usize = 16 << 20;
 
@@ -36,14 +40,12 @@ pub struct RealDisk;
 
 impl Disk for RealDisk {
     fn open(&self, path: &Path) -> Result<Database, DatabaseError> {
-        Database::builder()
-            .set_cache_size(PAGE_CACHE_BYTES)
-            .create(path)
+        Database::builder().set_cache_size(PAGE_CACHE_BYTES).create(path)
     }
 }
 
 /// The open tail.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tail {
     path: PathBuf,
     database: Arc<Database>,
@@ -67,10 +69,19 @@ impl Tail {
             create(&path, disk)?;
         }
         let database = disk.open(&path).map_err(OpenError::redb(&path))?;
-        let tail = Self {
-            path,
-            database: Arc::new(database),
-        };
+        let tail = Self { path, database: Arc::new(database) };
+        let state = tail.state()?;
+        Ok((tail, state))
+    }
+
+    /// Opens a copy of a tail in memory; `path` is where it was copied from.
+    pub(crate) fn open_copy(path: &Path, bytes: &[u8]) -> Result<(Self, TailState), OpenError> {
+        let backend = InMemoryBackend::new();
+        let copied = backend.set_len(bytes.len() as u64).and_then(|()| backend.write(0, bytes));
+        copied.map_err(OpenError::io(path))?;
+        let database = Database::builder().create_with_backend(backend);
+        let database = database.map_err(OpenError::redb(path))?;
+        let tail = Self { path: path.to_path_buf(), database: Arc::new(database) };
         let state = tail.state()?;
         Ok((tail, state))
     }
@@ -85,18 +96,12 @@ impl Tail {
 
     /// Entries of `range`, checked against the chain. Stops at the first that is not there.
     pub(crate) fn read(&self, range: Range<u64>) -> Result<Vec<Entry>, ReadError> {
-        let transaction = self
-            .database
-            .begin_read()
-            .map_err(OpenError::redb(&self.path))?;
+        let transaction = self.database.begin_read().map_err(OpenError::redb(&self.path))?;
         read_entries(&transaction, &self.path, range)
     }
 
     fn state(&self) -> Result<TailState, OpenError> {
-        let transaction = self
-            .database
-            .begin_read()
-            .map_err(OpenError::redb(&self.path))?;
+        let transaction = self.database.begin_read().map_err(OpenError::redb(&self.path))?;
         read_state(&transaction, &self.path)
     }
 }
@@ -113,9 +118,7 @@ fn create(path: &Path, disk: &dyn Disk) -> Result<(), OpenError> {
     let write = || -> Result<(), redb::Error> {
         let transaction = database.begin_write()?;
         transaction.open_table(ENTRIES)?;
-        transaction
-            .open_table(META)?
-            .insert(key::FORMAT, FORMAT.to_le_bytes().as_slice())?;
+        transaction.open_table(META)?.insert(key::FORMAT, FORMAT.to_le_bytes().as_slice())?;
         transaction.commit()?;
         Ok(())
     };
@@ -143,12 +146,7 @@ pub(crate) fn read_state(
             }
             _ => None,
         };
-        Ok((
-            get(key::VOTE)?,
-            get(key::COMMITTED)?,
-            get(key::PURGED)?,
-            ends,
-        ))
+        Ok((get(key::VOTE)?, get(key::COMMITTED)?, get(key::PURGED)?, ends))
     };
     let (vote, committed, purged, ends) = read().map_err(redb)?;
     let damaged = |what: &str| OpenError::damaged(path, what);
@@ -158,14 +156,7 @@ pub(crate) fn read_state(
         Some((first, index, record)) => {
             let last = Entry::decode(index, &record)
                 .map_err(|e| OpenError::damaged(path, e.to_string()))?;
-            Some((
-                first,
-                Mark {
-                    index,
-                    term: last.term,
-                    hash: last.hash,
-                },
-            ))
+            Some((first, Mark { index, term: last.term, hash: last.hash }))
         }
     };
     Ok(TailState {
@@ -187,16 +178,9 @@ pub(crate) fn check_format(transaction: &ReadTransaction, path: &Path) -> Result
         Ok(meta.get(key::FORMAT)?.map(|value| value.value().to_vec()))
     };
     let format = read().map_err(OpenError::redb(path))?;
-    match format
-        .and_then(|bytes| bytes.try_into().ok())
-        .map(u32::from_le_bytes)
-    {
+    match format.and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes) {
         Some(FORMAT) => Ok(()),
-        Some(found) => Err(OpenError::Format {
-            path: path.to_path_buf(),
-            found,
-            expected: FORMAT,
-        }),
+        Some(found) => Err(OpenError::Format { path: path.to_path_buf(), found, expected: FORMAT }),
         None => Err(OpenError::damaged(path, "it has no format number")),
     }
 }
@@ -208,20 +192,12 @@ pub(crate) fn read_entries(
     path: &Path,
     range: Range<u64>,
 ) -> Result<Vec<Entry>, ReadError> {
-    let damaged = |source| ReadError::Entry {
-        path: path.to_path_buf(),
-        source,
-    };
+    let damaged = |source| ReadError::Entry { path: path.to_path_buf(), source };
     let redb = |error: redb::StorageError| ReadError::File(OpenError::redb(path)(error));
-    let table = transaction
-        .open_table(ENTRIES)
-        .map_err(|error| OpenError::redb(path)(error))?;
+    let table = transaction.open_table(ENTRIES).map_err(|error| OpenError::redb(path)(error))?;
     let mut previous: Option<Entry> = None;
     let mut entries = Vec::new();
-    for item in table
-        .range(range.start.saturating_sub(1)..range.end)
-        .map_err(redb)?
-    {
+    for item in table.range(range.start.saturating_sub(1)..range.end).map_err(redb)? {
         let (index, record) = item.map_err(redb)?;
         let entry = Entry::decode(index.value(), record.value()).map_err(damaged)?;
         if let Some(previous) = &previous {

@@ -2,8 +2,10 @@
 //! commit is worth 16 to 20 times the throughput of one transaction per operation.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use redb::Table;
@@ -17,6 +19,9 @@ use crate::raft::LogId;
 /// A commit mark that nothing came to ride along with for so long is written by itself, so that a
 /// reader beside an idle master sees how far it is committed.
 const COMMITTED_IDLE: Duration = Duration::from_millis(200);
+/// How long the writer waits for a reader that copies the tail, and in which steps.
+const READER_POLLS: u32 = 50;
+const READER_POLL: Duration = Duration::from_millis(1);
 /// How long the writer sleeps when it owes nothing.
 const IDLE: Duration = Duration::from_secs(3600);
 /// Operations beyond this go into the next transaction, so that no commit takes too long.
@@ -26,6 +31,8 @@ pub(crate) struct Writer {
     pub(crate) tail: Tail,
     pub(crate) queue: Arc<Queue>,
     pub(crate) fault: Fault,
+    /// Locked by whoever copies the tail.
+    pub(crate) readers: File,
 }
 
 impl Writer {
@@ -33,11 +40,7 @@ impl Writer {
     pub(crate) fn run(self) {
         let mut committed = None;
         loop {
-            let idle = if committed.is_some() {
-                COMMITTED_IDLE
-            } else {
-                IDLE
-            };
+            let idle = if committed.is_some() { COMMITTED_IDLE } else { IDLE };
             let Some(mut operations) = self.queue.take(idle) else {
                 break;
             };
@@ -49,6 +52,18 @@ impl Writer {
         if committed.is_some() {
             self.write(Vec::new(), &mut committed);
         }
+    }
+
+    /// Waits until nobody copies the tail, but not for long: a reader that hangs gets a torn copy,
+    /// and finds out.
+    fn wait_for_readers(&self) -> Writing<'_> {
+        for _ in 0..READER_POLLS {
+            match self.readers.try_lock_shared() {
+                Ok(()) => return Writing(Some(&self.readers)),
+                Err(_) => thread::sleep(READER_POLL),
+            }
+        }
+        Writing(None)
     }
 
     fn write(&self, group: Vec<Operation>, committed: &mut Option<LogId>) {
@@ -70,6 +85,7 @@ impl Writer {
     }
 
     fn commit(&self, group: &[Operation], committed: Option<LogId>) -> Result<(), redb::Error> {
+        let _writing = self.wait_for_readers();
         let transaction = self.tail.begin_write()?;
         {
             let mut entries = transaction.open_table(ENTRIES)?;
@@ -83,6 +99,16 @@ impl Writer {
         }
         transaction.commit()?;
         Ok(())
+    }
+}
+
+/// Held while the tail is written, so that a reader waits for a pause between two transactions.
+struct Writing<'a>(Option<&'a File>);
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        // a lock that cannot be let go of now goes with the file
+        let _ = self.0.map(File::unlock);
     }
 }
 

@@ -27,10 +27,7 @@ pub struct Counter(pub Counts);
 
 impl Machine for Counter {
     fn apply(&mut self, entry: &Committed) -> Result<(), ApplyError> {
-        let number = entry
-            .payload
-            .first_chunk()
-            .map(|bytes| u64::from_le_bytes(*bytes));
+        let number = entry.payload.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
         match number.filter(|number| *number != u64::MAX) {
             Some(number) => {
                 self.0.lock().push(number);
@@ -46,8 +43,7 @@ impl Machine for Counter {
 
     fn restore(&mut self, from: &mut dyn Read) -> Result<(), ApplyError> {
         let mut bytes = Vec::new();
-        from.read_to_end(&mut bytes)
-            .map_err(|error| ApplyError(error.to_string()))?;
+        from.read_to_end(&mut bytes).map_err(|error| ApplyError(error.to_string()))?;
         let numbers = bytes
             .chunks_exact(8)
             .map(|chunk| u64::from_le_bytes(chunk.try_into().unwrap_or_default()));
@@ -60,8 +56,6 @@ struct Frozen(Vec<u64>);
 
 impl SnapshotSource for Frozen {
     fn write(&self, to: &mut dyn Write) -> io::Result<()> {
-        self.0
-            .iter()
-            .try_for_each(|number| to.write_all(&number.to_le_bytes()))
+        self.0.iter().try_for_each(|number| to.write_all(&number.to_le_bytes()))
     }
 }

@@ -22,10 +22,7 @@ pub struct FailingDisk {
 impl FailingDisk {
     /// A disk that fails with `kind` once [`fail_after`](Self::fail_after) says so.
     pub fn new(kind: io::ErrorKind) -> Self {
-        Self {
-            left: Arc::new(AtomicU64::new(u64::MAX)),
-            kind,
-        }
+        Self { left: Arc::new(AtomicU64::new(u64::MAX)), kind }
     }
 
     /// Fails after `count` more writes and syncs.
@@ -41,10 +38,7 @@ impl FailingDisk {
     /// How many writes and syncs are left; 0 when it has failed.
     fn spend(&self) -> u64 {
         let spend = |left: u64| (left != u64::MAX).then(|| left.saturating_sub(1));
-        match self
-            .left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend)
-        {
+        match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend) {
             Ok(left) => left,
             Err(unlimited) => unlimited,
         }
@@ -58,17 +52,9 @@ impl FailingDisk {
 impl Disk for FailingDisk {
     fn open(&self, path: &Path) -> Result<Database, DatabaseError> {
         let mut options = OpenOptions::new();
-        let file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
+        let file = options.read(true).write(true).create(true).truncate(false).open(path)?;
         let file = FileBackend::new(file)?;
-        Database::builder().create_with_backend(FailingFile {
-            file,
-            disk: self.clone(),
-        })
+        Database::builder().create_with_backend(FailingFile { file, disk: self.clone() })
     }
 }
 
@@ -88,19 +74,11 @@ impl StorageBackend for FailingFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        if self.disk.spend() == 0 {
-            Err(self.disk.error())
-        } else {
-            self.file.set_len(len)
-        }
+        if self.disk.spend() == 0 { Err(self.disk.error()) } else { self.file.set_len(len) }
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        if self.disk.spend() == 0 {
-            Err(self.disk.error())
-        } else {
-            self.file.sync_data()
-        }
+        if self.disk.spend() == 0 { Err(self.disk.error()) } else { self.file.sync_data() }
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {

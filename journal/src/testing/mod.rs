@@ -9,4 +9,4 @@ mod quorum;
 pub use counter::{Counter, Counts};
 pub use disk::FailingDisk;
 pub use network::MemoryNetwork;
-pub use quorum::{Node, Quorum, eventually, propose};
+pub use quorum::{Node, Quorum, answered, eventually, propose};

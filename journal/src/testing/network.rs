@@ -22,10 +22,7 @@ struct Links {
 impl MemoryNetwork {
     /// The network as `node` sees it.
     pub fn transport(&self, node: u64) -> Arc<dyn Transport> {
-        Arc::new(Link {
-            network: self.clone(),
-            node,
-        })
+        Arc::new(Link { network: self.clone(), node })
     }
 
     /// Lets `node` answer from now on.
@@ -67,11 +64,7 @@ struct Link {
 
 impl Transport for Link {
     fn peer(&self, node: u64, _address: &str) -> Box<dyn Peer> {
-        Box::new(MemoryPeer {
-            network: self.network.clone(),
-            from: self.node,
-            to: node,
-        })
+        Box::new(MemoryPeer { network: self.network.clone(), from: self.node, to: node })
     }
 }
 

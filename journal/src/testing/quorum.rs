@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use super::{Counter, Counts, FailingDisk, MemoryNetwork};
 use crate::{Config, Identity, Journal, Leadership, Member, OpenError, Outcome};
@@ -52,10 +52,7 @@ impl Quorum {
             quorum.start(node).await.expect("a new journal opens");
         }
         let members: BTreeMap<_, _> = (1..=size).map(|node| (node, quorum.member(node))).collect();
-        let forming = quorum
-            .nodes
-            .values()
-            .map(|node| node.journal.form(members.clone(), "test"));
+        let forming = quorum.nodes.values().map(|node| node.journal.form(members.clone(), "test"));
         for formed in futures::future::join_all(forming).await {
             formed.expect("the quorum forms");
         }
@@ -79,14 +76,7 @@ impl Quorum {
         let transport = self.network.transport(node);
         let journal = Journal::open_on(config, machine, transport, Arc::new(disk.clone())).await?;
         self.network.connect(node, journal.clone());
-        self.nodes.insert(
-            node,
-            Node {
-                journal,
-                counts,
-                disk,
-            },
-        );
+        self.nodes.insert(node, Node { journal, counts, disk });
         Ok(())
     }
 
@@ -97,9 +87,7 @@ impl Quorum {
     pub async fn start_joiner(&mut self, node: u64) -> Member {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let mut identity = Identity::load_or_create(dir.path()).expect("a new identity");
-        identity
-            .join(dir.path(), node, "test")
-            .expect("a blank directory joins");
+        identity.join(dir.path(), node, "test").expect("a blank directory joins");
         self.dirs.insert(node, dir);
         self.start(node).await.expect("a new journal opens");
         self.member(node)
@@ -121,21 +109,16 @@ impl Quorum {
     /// How `node` is known to the others.
     pub fn member(&self, node: u64) -> Member {
         let incarnation = self.nodes[&node].journal.identity().incarnation;
-        Member {
-            address: format!("memory:{node}"),
-            incarnation,
-        }
+        Member { address: format!("memory:{node}"), incarnation }
     }
 
     /// The leader and its term, once there is one.
     pub async fn leader(&self) -> (u64, u64) {
         eventually("a leader", || {
-            self.nodes
-                .iter()
-                .find_map(|(id, node)| match *node.journal.leadership().borrow() {
-                    Leadership::Leader { term } => Some((*id, term)),
-                    _ => None,
-                })
+            self.nodes.iter().find_map(|(id, node)| match *node.journal.leadership().borrow() {
+                Leadership::Leader { term } => Some((*id, term)),
+                _ => None,
+            })
         })
         .await
     }
@@ -147,12 +130,10 @@ impl Quorum {
     pub async fn commit(&self, numbers: impl IntoIterator<Item = u64>) {
         let (leader, term) = self.leader().await;
         let journal = &self.nodes[&leader].journal;
-        let outcomes: Vec<_> = numbers
-            .into_iter()
-            .map(|number| propose(journal, term, number))
-            .collect();
+        let outcomes: Vec<_> =
+            numbers.into_iter().map(|number| propose(journal, term, number)).collect();
         for outcome in outcomes {
-            let outcome = eventually("an answer", || outcome.try_recv().ok()).await;
+            let outcome = answered(outcome).await;
             assert!(matches!(outcome, Outcome::Committed { .. }), "{outcome:?}");
         }
     }
@@ -168,15 +149,24 @@ impl Quorum {
 }
 
 /// Proposes one number, padded so that it has some weight; the answer comes through the channel.
-pub fn propose(journal: &Journal, term: u64, number: u64) -> mpsc::Receiver<Outcome> {
-    let (sender, receiver) = mpsc::channel();
+pub fn propose(journal: &Journal, term: u64, number: u64) -> oneshot::Receiver<Outcome> {
+    let (sender, receiver) = oneshot::channel();
     let mut payload = number.to_le_bytes().to_vec();
     payload.resize(128, 0);
-    // a test that stopped listening does not care
     journal.propose(term, Bytes::from(payload), move |outcome| {
+        // a test that stopped listening does not care
         let _ = sender.send(outcome);
     });
     receiver
+}
+
+/// Waits for the answer to a proposal.
+///
+/// # Panics
+/// When none comes within a generous deadline.
+pub async fn answered(outcome: oneshot::Receiver<Outcome>) -> Outcome {
+    let answer = tokio::time::timeout(DEADLINE, outcome).await;
+    answer.expect("waited in vain for an answer").expect("proposals are always answered")
 }
 
 /// Waits for a condition.

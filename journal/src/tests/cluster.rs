@@ -1,6 +1,6 @@
 //! Three nodes that agree, whatever happens to one of them.
 
-use crate::testing::{Quorum, eventually, propose};
+use crate::testing::{Quorum, answered, eventually, propose};
 use crate::{Leadership, Outcome};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -9,21 +9,11 @@ async fn all_apply_the_same_in_the_same_order() {
     quorum.commit(0..500).await;
     quorum.agree(0..500).await;
     let hashes = eventually("equal indexes", || {
-        let all: Vec<_> = quorum
-            .nodes
-            .values()
-            .map(|node| node.journal.status())
-            .collect();
-        all.iter()
-            .all(|status| status.applied == all[0].applied)
-            .then_some(all)
+        let all: Vec<_> = quorum.nodes.values().map(|node| node.journal.status()).collect();
+        all.iter().all(|status| status.applied == all[0].applied).then_some(all)
     })
     .await;
-    assert!(
-        hashes
-            .iter()
-            .all(|status| status.hash.is_some() && status.hash == hashes[0].hash)
-    );
+    assert!(hashes.iter().all(|status| status.hash.is_some() && status.hash == hashes[0].hash));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,14 +31,10 @@ async fn a_dead_leader_is_replaced_and_comes_back() {
 async fn proposals_need_the_leader_of_their_term() {
     let quorum = Quorum::form(3, |_| {}).await;
     let (leader, term) = quorum.leader().await;
-    let follower = quorum
-        .nodes
-        .keys()
-        .find(|id| **id != leader)
-        .expect("three nodes");
+    let follower = quorum.nodes.keys().find(|id| **id != leader).expect("three nodes");
     for (node, term) in [(*follower, term), (leader, term - 1), (leader, term + 1)] {
         let outcome = propose(&quorum.nodes[&node].journal, term, 1);
-        let outcome = eventually("an answer", || outcome.try_recv().ok()).await;
+        let outcome = answered(outcome).await;
         assert_eq!(outcome, Outcome::NotAppended, "node {node} in term {term}");
     }
     quorum.commit([2]).await;

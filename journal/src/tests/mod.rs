@@ -1,4 +1,8 @@
 //! Stories of whole journals.
 
 mod cluster;
+mod crash;
+mod faults;
+mod files;
+mod members;
 mod suite;

@@ -117,17 +117,10 @@ impl RaftLogStorage<TypeConfig> for LenientLog {
     }
 
     async fn purge(&mut self, last: LogId) -> io::Result<()> {
-        let mark = self
-            .0
-            .mark(last.index)?
-            .filter(|mark| mark.log_id() == last);
+        let mark = self.0.mark(last.index)?.filter(|mark| mark.log_id() == last);
         if mark.is_none() {
             let (index, term) = (last.index, term_of(&last));
-            self.0.remember(Mark {
-                index,
-                term,
-                hash: Hash::START,
-            });
+            self.0.remember(Mark { index, term, hash: Hash::START });
         }
         self.0.purge(last).await
     }
@@ -135,11 +128,7 @@ impl RaftLogStorage<TypeConfig> for LenientLog {
 
 fn remember(store: &LogStore, id: LogId) {
     let (index, term) = (id.index, term_of(&id));
-    store.remember(Mark {
-        index,
-        term,
-        hash: Hash::START,
-    });
+    store.remember(Mark { index, term, hash: Hash::START });
 }
 
 /// The suite purges entries that no snapshot holds, and then expects one; here that is an error. A
@@ -171,10 +160,7 @@ impl RaftStateMachine<TypeConfig> for Lenient {
             None if force => {
                 let purged = self.0.store.first().saturating_sub(1);
                 let mark = self.0.store.mark(purged).ok().flatten()?;
-                let header = Header {
-                    mark,
-                    membership: StoredMembership::default(),
-                };
+                let header = Header { mark, membership: StoredMembership::default() };
                 let nothing = Counter::default().snapshot();
                 return Some(Announce(self.0.snapshots.write(&header, &*nothing).ok()));
             }
