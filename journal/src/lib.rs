@@ -29,6 +29,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
+mod damage;
 mod fault;
 mod folded;
 mod history;

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 
 use crate::chain::Hash;
+use crate::damage::guard;
 use crate::entry::{Entry, EntryError};
 use crate::error::{OpenError, ReadError};
 use crate::format::{ENTRIES, FORMAT, META, Mark, key};
@@ -33,6 +34,10 @@ pub(crate) struct Segment {
 impl Segment {
     /// Reads the marks of the segment at `path`.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
+        guard(path, || Self::open_unguarded(path))
+    }
+
+    fn open_unguarded(path: &Path) -> Result<Self, OpenError> {
         let (first, last) = range_in_name(path)
             .ok_or_else(|| OpenError::damaged(path, "its name has no range of indexes"))?;
         let bytes = fs::metadata(path).map_err(OpenError::io(path))?.len();
@@ -84,12 +89,13 @@ impl Segment {
     /// Entries of `range` that lie here, checked against the chain from both sides.
     pub(crate) fn read(&self, range: Range<u64>) -> Result<Vec<Entry>, ReadError> {
         let range = range.start.max(self.first)..range.end.min(self.last.index + 1);
-        let count = range.end.saturating_sub(range.start);
-        let entries = read_entries(&begin_read(&self.path)?, &self.path, range.clone())?;
-        if let Some(index) = (range.start..range.end).nth(entries.len()) {
-            return Err(ReadError::Missing { index, path: self.path.clone() });
+        let read = || read_entries(&begin_read(&self.path)?, &self.path, range.clone());
+        let entries = guard(&self.path, read)?;
+        let starts = entries.first().is_some_and(|entry| entry.index == range.start);
+        let next = entries.last().filter(|_| starts).map_or(range.start, |last| last.index + 1);
+        if next < range.end {
+            return Err(ReadError::Missing { index: next, path: self.path.clone() });
         }
-        debug_assert_eq!(entries.len() as u64, count);
         self.check_ends(&entries)?;
         Ok(entries)
     }

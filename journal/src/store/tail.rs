@@ -12,6 +12,7 @@ use redb::{
     WriteTransaction,
 };
 
+use crate::damage::guard;
 use crate::entry::Entry;
 use crate::error::{OpenError, ReadError};
 use crate::format::{ENTRIES, FORMAT, META, Mark, decode_log_id, key};
@@ -68,10 +69,7 @@ impl Tail {
         if !path.try_exists().map_err(OpenError::io(&path))? {
             create(&path, disk)?;
         }
-        let database = disk.open(&path).map_err(OpenError::redb(&path))?;
-        let tail = Self { path, database: Arc::new(database) };
-        let state = tail.state()?;
-        Ok((tail, state))
+        guard(&path, || Self::opened(&path, disk.open(&path)))
     }
 
     /// Opens a copy of a tail in memory; `path` is where it was copied from.
@@ -79,9 +77,17 @@ impl Tail {
         let backend = InMemoryBackend::new();
         let copied = backend.set_len(bytes.len() as u64).and_then(|()| backend.write(0, bytes));
         copied.map_err(OpenError::io(path))?;
-        let database = Database::builder().create_with_backend(backend);
+        let open = || Self::opened(path, Database::builder().create_with_backend(backend));
+        guard(path, open)
+    }
+
+    fn opened(
+        path: &Path,
+        database: Result<Database, DatabaseError>,
+    ) -> Result<(Self, TailState), OpenError> {
         let database = database.map_err(OpenError::redb(path))?;
-        let tail = Self { path: path.to_path_buf(), database: Arc::new(database) };
+        let path = path.to_path_buf();
+        let tail = Self { path, database: Arc::new(database) };
         let state = tail.state()?;
         Ok((tail, state))
     }
@@ -96,8 +102,10 @@ impl Tail {
 
     /// Entries of `range`, checked against the chain. Stops at the first that is not there.
     pub(crate) fn read(&self, range: Range<u64>) -> Result<Vec<Entry>, ReadError> {
-        let transaction = self.database.begin_read().map_err(OpenError::redb(&self.path))?;
-        read_entries(&transaction, &self.path, range)
+        guard(&self.path, || {
+            let transaction = self.database.begin_read().map_err(OpenError::redb(&self.path))?;
+            read_entries(&transaction, &self.path, range)
+        })
     }
 
     fn state(&self) -> Result<TailState, OpenError> {

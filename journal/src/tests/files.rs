@@ -7,7 +7,7 @@ use crate::testing::{Quorum, eventually};
 use crate::{Config, Kind, ReadError, Reader, Retention};
 
 /// Small files, so that there are many.
-fn small(config: &mut Config) {
+pub(super) fn small(config: &mut Config) {
     config.segment_bytes = 8 << 10;
     config.snapshot_entries = 200;
     config.cache_bytes = 4 << 10;
@@ -18,12 +18,12 @@ fn small_and_forgetful(config: &mut Config) {
     config.retention = Retention { max_age: None, max_bytes: Some(1) };
 }
 
-fn count(dir: &Path, prefix: &str) -> usize {
+pub(super) fn count(dir: &Path, prefix: &str) -> usize {
     let files = fs::read_dir(dir).expect("readable").map(|file| file.expect("readable"));
     files.filter(|file| file.file_name().to_string_lossy().starts_with(prefix)).count()
 }
 
-fn numbers(reader: &Reader) -> Vec<u64> {
+pub(super) fn numbers(reader: &Reader) -> Vec<u64> {
     let entries = reader.entries(..).map(|entry| entry.expect("whole"));
     let normal = entries.filter(|entry| entry.kind == Kind::Normal);
     normal

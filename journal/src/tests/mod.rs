@@ -4,5 +4,6 @@ mod cluster;
 mod crash;
 mod faults;
 mod files;
+mod flips;
 mod members;
 mod suite;
