@@ -78,6 +78,9 @@ impl OpenError {
     pub(crate) fn redb<E: Into<redb::Error>>(path: &Path) -> impl FnOnce(E) -> Self {
         let path = path.to_path_buf();
         |error| match error.into() {
+            redb::Error::Io(error) if no_database(&error) => {
+                Self::damaged(&path, error.to_string())
+            }
             redb::Error::Io(source) => Self::Io { path, source },
             redb::Error::DatabaseAlreadyOpen => Self::InUse(path),
             other => Self::Damaged { path, what: other.to_string() },
@@ -87,6 +90,11 @@ impl OpenError {
     pub(crate) fn damaged(path: &Path, what: impl Into<String>) -> Self {
         Self::Damaged { path: path.to_path_buf(), what: what.into() }
     }
+}
+
+/// Whether redb could read the file, and it is no database.
+fn no_database(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
 /// Why entries could not be read.
@@ -120,6 +128,18 @@ pub enum ReadError {
     /// The file could not be read.
     #[error(transparent)]
     File(#[from] OpenError),
+}
+
+impl ReadError {
+    /// The damaged file, if a file is to blame.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Entry { path, .. }
+            | Self::Missing { path, .. }
+            | Self::File(OpenError::Damaged { path, .. }) => Some(path),
+            Self::Purged { .. } | Self::File(_) => None,
+        }
+    }
 }
 
 /// Prints an error with its sources, for a text that can hold no source.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
-use crate::error::OpenError;
+use crate::error::{OpenError, Report};
 use crate::fault::Fault;
 use crate::folded::FoldedThread;
 use crate::identity::{self, Identity};
@@ -97,7 +97,7 @@ impl Journal {
             applied: Arc::new(watch::Sender::new(0)),
             fault: Fault::default(),
         });
-        let run = core.start(core.open_store()?).await?;
+        let run = core.start(core.open_store().await?).await?;
         Ok(Self::supervised(core, run, lock))
     }
 
@@ -217,6 +217,26 @@ impl Journal {
         let failed = |error: std::io::Error| ChangeError::Invalid(error.to_string());
         run.replica.take_snapshot().await.map_err(failed)?;
         upkeep::announce(&run).await.map_err(failed)
+    }
+
+    /// Reads the whole history once, and fetches from peers what is damaged in it. Gives the number
+    /// of files that were.
+    ///
+    /// # Errors
+    /// When the journal is stopped, or no peer has the entries.
+    pub async fn repair(&self) -> Result<usize, ChangeError> {
+        let run = self.run()?;
+        let mut mended = 0;
+        for segment in run.replica.store.history().segments() {
+            let read = tokio::task::spawn_blocking(move || segment.verify());
+            let read = read.await.map_err(|error| ChangeError::Invalid(error.to_string()))?;
+            if let Err(error) = read {
+                let done = run.replica.store.mend(error).await;
+                done.map_err(|error| ChangeError::Invalid(Report(&error).to_string()))?;
+                mended += 1;
+            }
+        }
+        Ok(mended)
     }
 
     /// Answers one request of a peer's [`Peer::ask`](crate::Peer::ask).

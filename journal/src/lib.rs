@@ -33,6 +33,7 @@ mod damage;
 mod fault;
 mod folded;
 mod history;
+mod mend;
 mod network;
 mod raft;
 mod replica;

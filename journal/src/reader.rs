@@ -251,7 +251,7 @@ fn verified(path: &Path) -> std::io::Result<SnapshotFile> {
 
 /// Copies the tail into memory, since a live master holds the file, and opening the file of a dead
 /// one would repair it in place.
-fn copy_tail(dir: &Path) -> Result<(Tail, TailState), OpenError> {
+pub(crate) fn copy_tail(dir: &Path) -> Result<(Tail, TailState), OpenError> {
     let path = dir.join(TAIL);
     let mut copies = 0;
     loop {

@@ -1,6 +1,7 @@
 //! One run of openraft over the files of a journal. A journal that recovers from a full disk ends
 //! one run and starts another; the machine lives on.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
@@ -10,7 +11,9 @@ use crate::config::Config;
 use crate::error::{OpenError, Report};
 use crate::fault::Fault;
 use crate::folded::FoldedThread;
+use crate::history::range_in_name;
 use crate::identity::Identity;
+use crate::mend::Mender;
 use crate::network::{Network, Server};
 use crate::raft::Raft;
 use crate::replica::Replica;
@@ -43,10 +46,31 @@ impl Core {
         &self.config.dir
     }
 
-    /// Opens the log.
-    pub(crate) fn open_store(&self) -> Result<LogStore, OpenError> {
-        let fault = self.fault.clone();
-        LogStore::open(self.dir(), self.config.cache_bytes, &*self.disk, fault)
+    /// Opens the log. Damaged entries are fetched from peers first.
+    pub(crate) async fn open_store(&self) -> Result<LogStore, OpenError> {
+        let mut seen = BTreeSet::new();
+        loop {
+            let (fault, mender) = (self.fault.clone(), self.mender());
+            let cache_bytes = self.config.cache_bytes;
+            let opened =
+                LogStore::open(self.dir(), cache_bytes, &*self.disk, fault, Some(mender.clone()));
+            match opened {
+                Err(OpenError::Damaged { path, what }) if seen.insert(path.clone()) => {
+                    tracing::error!(path = %path.display(), what, "the journal is damaged");
+                    if range_in_name(&path).is_some() {
+                        mender.segment(&path).await?;
+                    } else {
+                        mender.tail(&*self.disk).await?;
+                    }
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    fn mender(&self) -> Mender {
+        let (dir, network) = (self.config.dir.clone(), self.network.clone());
+        Mender { dir, node: self.config.node, network }
     }
 
     /// Starts openraft on an open log: the newest snapshot is restored and the entries after it are

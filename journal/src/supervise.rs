@@ -41,6 +41,8 @@ pub(crate) async fn supervise(
             _ = closing.wait_for(|closing| *closing) => {}
         }
         upkeep.abort();
+        // it is over when it was cancelled, which is what its error would say
+        let _ = upkeep.await;
         let reason = core.fault.get();
         let text = reason.as_ref().map_or_else(|| "shut down".into(), ToString::to_string);
         leadership.send_replace(Leadership::Stopped(text));
@@ -65,7 +67,7 @@ async fn stop(run: Run, applied: u64) -> Vec<(u64, Vec<u8>)> {
     if let Err(error) = run.raft.shutdown().await {
         tracing::warn!(%error, "openraft did not end cleanly");
     }
-    let store = run.replica.store.downgrade();
+    let store = run.replica.store.when_closed();
     drop(run);
     LogStore::wait_closed(store).await;
     unwritten
@@ -102,7 +104,7 @@ async fn try_recover(
         rewrite(&core.dir().join(TAIL)).map_err(OpenError::io(core.dir()))?;
     }
     core.fault.clear();
-    let store = core.open_store()?;
+    let store = core.open_store().await?;
     store.restore(unwritten.to_vec()).await.map_err(OpenError::io(core.dir()))?;
     core.start(store).await
 }

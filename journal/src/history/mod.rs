@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-pub(crate) use segment::Segment;
+pub(crate) use segment::{Segment, range_in_name};
 
 use crate::chain::Hash;
 use crate::entry::Entry;
@@ -56,6 +56,13 @@ impl History {
         Ok(())
     }
 
+    /// Puts a segment that was written anew into the place of the old one.
+    pub(crate) fn replace(&self, mended: &Segment) {
+        for segment in self.write().iter_mut().filter(|segment| segment.path == mended.path) {
+            *segment = Arc::new(mended.clone());
+        }
+    }
+
     /// Removes the segments that end at or before `index`.
     pub(crate) fn purge(&self, index: u64) -> Result<(), OpenError> {
         let mut segments = self.write();
@@ -78,15 +85,20 @@ impl History {
 
 /// The segments in `dir`, oldest first. Writes nothing.
 pub(crate) fn find(dir: &Path) -> Result<Vec<Segment>, OpenError> {
-    let mut segments = Vec::new();
+    paths(dir)?.iter().map(|path| Segment::open(path)).collect()
+}
+
+/// Where the segments in `dir` lie, oldest first.
+pub(crate) fn paths(dir: &Path) -> Result<Vec<PathBuf>, OpenError> {
+    let mut found = Vec::new();
     for file in fs::read_dir(dir).map_err(OpenError::io(dir))? {
         let path = file.map_err(OpenError::io(dir))?.path();
-        if segment::range_in_name(&path).is_some() {
-            segments.push(Segment::open(&path)?);
+        if let Some((first, _)) = range_in_name(&path) {
+            found.push((first, path));
         }
     }
-    segments.sort_by_key(|segment| segment.first);
-    Ok(segments)
+    found.sort();
+    Ok(found.into_iter().map(|(_, path)| path).collect())
 }
 
 /// Names the segment that does not follow the one before.

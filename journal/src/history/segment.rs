@@ -18,6 +18,9 @@ use crate::format::{ENTRIES, FORMAT, META, Mark, key};
 use crate::identity::rename_durably;
 use crate::store::{check_format, read_entries};
 
+/// How many entries are read at a time.
+const READ_AHEAD: u64 = 4096;
+
 /// What is known of a segment without reading its entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
@@ -98,6 +101,16 @@ impl Segment {
         }
         self.check_ends(&entries)?;
         Ok(entries)
+    }
+
+    /// Reads everything once.
+    pub(crate) fn verify(&self) -> Result<(), ReadError> {
+        let mut next = self.first;
+        while next <= self.last.index {
+            let entries = self.read(next..next.saturating_add(READ_AHEAD))?;
+            next = entries.last().map_or(u64::MAX, |last| last.index + 1);
+        }
+        Ok(())
     }
 
     fn check_ends(&self, entries: &[Entry]) -> Result<(), ReadError> {

@@ -6,7 +6,7 @@ mod message;
 mod receive;
 mod server;
 
-pub(crate) use client::Network;
-pub(crate) use message::{Answer, SnapshotAnswer};
+pub(crate) use client::{Connection, Network};
+pub(crate) use message::{Answer, Ask, SnapshotAnswer};
 pub use message::{Invitation, MAX_FRAME_BYTES, invitation};
 pub(crate) use server::{Server, to_bytes};

@@ -7,6 +7,7 @@ use futures::StreamExt;
 use futures::stream;
 use openraft::alias::SnapshotOf;
 use openraft::raft::AppendEntriesRequest;
+use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
 use tokio::sync::oneshot;
 
@@ -42,7 +43,7 @@ impl Server {
 
     async fn try_ask(&self, request: &[u8]) -> Result<Answer, TransportError> {
         let refused = |error: &dyn std::fmt::Display| TransportError(error.to_string());
-        match self.open(request)? {
+        match open(&self.identity, request)? {
             Ask::Vote(request) => {
                 self.raft.vote(request).await.map(Answer::Vote).map_err(|error| refused(&error))
             }
@@ -50,7 +51,7 @@ impl Server {
                 self.raft.pre_vote(request).await.map(Answer::Vote).map_err(|error| refused(&error))
             }
             Ask::Append(request) => {
-                let response = self.raft.append_entries(request).await;
+                let response = self.raft.append_entries(consecutive(request)?).await;
                 response.map(Answer::Append).map_err(|error| refused(&error))
             }
             Ask::Transfer(request) => {
@@ -63,6 +64,11 @@ impl Server {
 
     async fn entries(&self, start: u64, end: u64) -> Result<Answer, TransportError> {
         let store = self.replica.store.clone();
+        // an entry that is not committed may be another one elsewhere
+        let end = end.min(store.committed().map_or(0, |committed| committed.index + 1));
+        if start >= end {
+            return Ok(Answer::Entries(Vec::new()));
+        }
         let read = tokio::task::spawn_blocking(move || store.read_disk(start..end)).await;
         let entries = read
             .map_err(|error| TransportError(error.to_string()))?
@@ -79,12 +85,14 @@ impl Server {
     /// Gives appends to openraft in order; ends with the reason at the first that is not for us.
     pub(crate) fn append(&self, requests: Frames) -> Frames {
         let (refuse, refused) = oneshot::channel();
-        let (mut refuse, server) = (Some(refuse), self.clone());
+        // not the server: an idle stream would hold the files of a journal that is shut down
+        let (mut refuse, identity) = (Some(refuse), self.identity.clone());
         let opened = stream::unfold(requests, |mut requests| async move {
             requests.next().await.map(|request| (request, requests))
         })
         .map(move |request| -> Option<AppendEntriesRequest<TypeConfig>> {
-            let opened = request.and_then(|request| server.open(&request));
+            let opened = request.and_then(|request| open(&identity, &request));
+            let opened = opened.and_then(consecutive);
             opened
                 .inspect_err(|error| {
                     if let Some(refuse) = refuse.take() {
@@ -117,7 +125,7 @@ impl Server {
     ) -> Result<openraft::raft::SnapshotResponse<TypeConfig>, TransportError> {
         let first = frames.next().await;
         let first = first.ok_or_else(|| TransportError("an empty snapshot".into()))??;
-        let SnapshotStart { vote } = self.open(&first)?;
+        let SnapshotStart { vote } = open(&self.identity, &first)?;
         let file = receive(&self.replica.snapshots, frames).await?;
         // openraft may purge the log up to the snapshot before it installs it
         self.replica.store.remember(file.header.mark);
@@ -126,12 +134,30 @@ impl Server {
         let installed = self.raft.install_full_snapshot(vote, snapshot).await;
         installed.map_err(|error| TransportError(error.to_string()))
     }
-
-    fn open<T: serde::de::DeserializeOwned>(&self, request: &[u8]) -> Result<T, TransportError> {
-        let envelope: Envelope = decode(request)?;
-        decode(&envelope.open(&read(&self.identity))?)
-    }
 }
+
+/// The message in `request`, if it is for us.
+fn open<T: DeserializeOwned>(
+    identity: &RwLock<Identity>,
+    request: &[u8],
+) -> Result<T, TransportError> {
+    let envelope: Envelope = decode(request)?;
+    decode(&envelope.open(&read(identity))?)
+}
+
+/// Refuses appends whose entries do not follow one another: openraft believes them.
+fn consecutive(request: Append) -> Result<Append, TransportError> {
+    let first = request.prev_log_id.map_or(0, |previous| previous.index + 1);
+    for (expected, entry) in (first..).zip(&request.entries) {
+        let index = entry.log_id.index;
+        if index != expected {
+            return Err(TransportError(format!("entry {index} where {expected} belongs")));
+        }
+    }
+    Ok(request)
+}
+
+type Append = AppendEntriesRequest<TypeConfig>;
 
 /// The answer as bytes; an answer that cannot be encoded becomes an empty one, which the peer
 /// refuses as malformed.

@@ -4,7 +4,7 @@ mod directory;
 mod file;
 mod header;
 
-pub(crate) use directory::{Snapshots, named};
+pub(crate) use directory::{Snapshots, named, newest_good};
 pub(crate) use file::SnapshotFile;
 pub use file::SnapshotReader;
 pub(crate) use header::Header;

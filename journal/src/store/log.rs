@@ -23,7 +23,8 @@ use crate::entry::Entry;
 use crate::error::{OpenError, ReadError, Report};
 use crate::fault::Fault;
 use crate::format::Mark;
-use crate::history::History;
+use crate::history::{History, range_in_name};
+use crate::mend::Mender;
 use crate::raft::{LogId, RaftEntry, TypeConfig, Vote};
 
 /// The most bytes of entries in one append to a peer; an entry larger than this travels alone.
@@ -43,7 +44,10 @@ struct Shared {
     queue: Arc<Queue>,
     tail: Tail,
     history: Arc<History>,
+    mender: Option<Mender>,
     writer: Mutex<Option<thread::JoinHandle<()>>>,
+    /// Dropped last, when the files are closed.
+    open: Arc<()>,
 }
 
 impl Drop for Shared {
@@ -65,6 +69,7 @@ impl LogStore {
         cache_bytes: usize,
         disk: &dyn Disk,
         fault: Fault,
+        mender: Option<Mender>,
     ) -> Result<Self, OpenError> {
         let (tail, tail_state) = Tail::open(dir, disk)?;
         let history = Arc::new(History::open(dir, tail_state.purged)?);
@@ -83,7 +88,15 @@ impl LogStore {
             .spawn(move || writer.run())
             .map_err(OpenError::io(tail.path()))?;
         let (state, writer) = (Mutex::new(state), Mutex::new(Some(writer)));
-        Ok(Self(Arc::new(Shared { state, queue, tail, history, writer })))
+        Ok(Self(Arc::new(Shared {
+            state,
+            queue,
+            tail,
+            history,
+            mender,
+            writer,
+            open: Arc::new(()),
+        })))
     }
 
     pub(crate) fn history(&self) -> &Arc<History> {
@@ -147,15 +160,15 @@ impl LogStore {
     }
 
     /// For [`wait_closed`](Self::wait_closed).
-    pub(crate) fn downgrade(&self) -> Weak<impl Sized + use<>> {
-        Arc::downgrade(&self.0)
+    pub(crate) fn when_closed(&self) -> Weak<()> {
+        Arc::downgrade(&self.0.open)
     }
 
-    /// Waits until nobody holds the store any more, so that its files can be opened again. Gives up
-    /// after a while: opening tells then.
-    pub(crate) async fn wait_closed(store: Weak<impl Sized>) {
+    /// Waits until nobody holds the store any more and its files are closed, so that they can be
+    /// opened again. Gives up after a while: opening tells then.
+    pub(crate) async fn wait_closed(open: Weak<()>) {
         for _ in 0..CLOSE_POLLS {
-            if store.strong_count() == 0 {
+            if open.strong_count() == 0 {
                 return;
             }
             tokio::time::sleep(CLOSE_POLL).await;
@@ -249,15 +262,36 @@ impl LogStore {
         state.cache.range(range).map(|(entry, bytes)| (entry.clone(), bytes)).collect()
     }
 
+    /// Entries of `range` as [`read_disk`](Self::read_disk), on a thread that may block. A damaged
+    /// segment is mended first.
     async fn read_disk_blocking(&self, range: Range<u64>) -> io::Result<Vec<Entry>> {
         let durable_end = self.state().durable_end;
         let range = range.start..range.end.min(durable_end);
         if range.is_empty() {
             return Ok(Vec::new());
         }
+        match self.read_on_thread(range.clone()).await? {
+            Ok(entries) => Ok(entries),
+            Err(error) => {
+                self.mend(error).await?;
+                Ok(self.read_on_thread(range).await??)
+            }
+        }
+    }
+
+    async fn read_on_thread(&self, range: Range<u64>) -> io::Result<Result<Vec<Entry>, ReadError>> {
         let store = self.clone();
         let read = tokio::task::spawn_blocking(move || store.read_disk(range));
-        Ok(read.await.map_err(io::Error::other)??)
+        read.await.map_err(io::Error::other)
+    }
+
+    /// Mends the segment that could not be read, if it was a segment.
+    pub(crate) async fn mend(&self, error: ReadError) -> Result<(), ReadError> {
+        let damaged = error.path().filter(|path| range_in_name(path).is_some());
+        let (Some(path), Some(mender)) = (damaged, &self.0.mender) else { return Err(error) };
+        tracing::error!(error = %Report(&error), "a segment is damaged");
+        self.0.history.replace(&mender.segment(path).await?);
+        Ok(())
     }
 
     async fn queue_and_wait(&self, operation: impl FnOnce(Done) -> Operation) -> io::Result<()> {

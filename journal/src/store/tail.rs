@@ -108,6 +108,17 @@ impl Tail {
         })
     }
 
+    /// Writes one entry anew, durably.
+    pub(crate) fn replace(&self, entry: &Entry) -> Result<(), OpenError> {
+        let write = || -> Result<(), redb::Error> {
+            let transaction = self.begin_write()?;
+            transaction.open_table(ENTRIES)?.insert(entry.index, entry.encode().as_slice())?;
+            transaction.commit()?;
+            Ok(())
+        };
+        write().map_err(OpenError::redb(&self.path))
+    }
+
     fn state(&self) -> Result<TailState, OpenError> {
         let transaction = self.database.begin_read().map_err(OpenError::redb(&self.path))?;
         read_state(&transaction, &self.path)

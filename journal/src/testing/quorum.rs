@@ -69,6 +69,8 @@ impl Quorum {
             .entry(node)
             .or_insert_with(|| tempfile::tempdir().expect("a temporary directory"));
         let mut config = Config::new(dir.path(), node);
+        // patient, so that a busy machine does not change leaders in the middle of a test
+        config.election_ms = (500, 1000);
         (self.change)(&mut config);
         let counts = Counts::default();
         let machine = Box::new(Counter(counts.clone()));

@@ -109,7 +109,7 @@ fn check_nothing_lost(writes: u64, kind: io::ErrorKind) {
     runtime.expect("a runtime").block_on(async {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let disk = FailingDisk::new(kind);
-        let open = || LogStore::open(dir.path(), 1 << 20, &disk, Fault::default());
+        let open = || LogStore::open(dir.path(), 1 << 20, &disk, Fault::default(), None);
         let mut log = open().expect("a new log");
         let acknowledged = append_until_failure(&mut log, &disk, writes).await;
         drop(log);
@@ -142,7 +142,8 @@ fn a_writer_that_failed_answers_everything_that_waits() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let disk = FailingDisk::new(io::ErrorKind::Other);
         let fault = Fault::default();
-        let log = LogStore::open(dir.path(), 1 << 20, &disk, fault.clone()).expect("a new log");
+        let log =
+            LogStore::open(dir.path(), 1 << 20, &disk, fault.clone(), None).expect("a new log");
         disk.fail_after(0);
         for _ in 0..3 {
             log.flush().await.expect_err("not written");

@@ -6,4 +6,5 @@ mod faults;
 mod files;
 mod flips;
 mod members;
+mod repair;
 mod suite;
