@@ -1,0 +1,137 @@
+//! Everything the agent knows that outlives its process.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use protocol::v1;
+use serde::{Deserialize, Serialize};
+
+use super::wire::Wire;
+
+/// One task of one framework.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct TaskKey {
+    pub(crate) framework_id: String,
+    pub(crate) task_id: String,
+}
+
+/// One executor of one framework. A command task's executor has the id of its task.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct ExecutorKey {
+    pub(crate) framework_id: String,
+    pub(crate) executor_id: String,
+}
+
+/// The fold of all events.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) identity: Option<Identity>,
+    /// Highest term of a leader that the agent has listened to.
+    pub(crate) term: u64,
+    pub(crate) boot_id: String,
+    /// What the agent offered when it last started; without id.
+    pub(crate) info: Option<Wire<v1::AgentInfo>>,
+    pub(crate) last_launch_index: u64,
+    /// Tasks launched at `last_launch_index`: a batch of decisions may share its place in the journal.
+    pub(crate) last_launches: BTreeSet<TaskKey>,
+    pub(crate) launch_count: u64,
+    pub(crate) last_directive_index: u64,
+    /// Reserved resources and volumes as the master has them.
+    pub(crate) total: Vec<Wire<v1::Resource>>,
+    pub(crate) frameworks: BTreeMap<String, Wire<v1::FrameworkInfo>>,
+    pub(crate) executors: BTreeMap<ExecutorKey, Executor>,
+    pub(crate) tasks: BTreeMap<TaskKey, Task>,
+}
+
+/// Who the agent is in its cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    pub(crate) cluster_id: String,
+    pub(crate) agent_id: String,
+}
+
+/// One executor and its container.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Executor {
+    pub(crate) info: Wire<v1::ExecutorInfo>,
+    pub(crate) is_command: bool,
+    pub(crate) container_id: String,
+    /// Ids of its tasks that are not forgotten yet.
+    pub(crate) tasks: BTreeSet<String>,
+    pub(crate) is_shut_down: bool,
+    /// Its container is gone; it stays listed until the ends of its tasks are acknowledged.
+    pub(crate) has_ended: bool,
+}
+
+/// One task, until its terminal update is acknowledged.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct Task {
+    /// Unset for a task that the agent only tells about: one that it refused or never had.
+    pub(crate) info: Option<Wire<v1::TaskInfo>>,
+    /// Place in the order of all launches: tasks reach their executor in it (semantics 260).
+    pub(crate) launch_order: u64,
+    /// Unset if no executor was involved.
+    pub(crate) executor_id: Option<String>,
+    pub(crate) is_command: bool,
+    /// The latest updates, oldest first, acknowledged or not; at most [`STATUS_LIMIT`].
+    pub(crate) statuses: Vec<Wire<v1::TaskStatus>>,
+    /// Updates that the framework has not acknowledged, oldest first.
+    pub(crate) unacknowledged: VecDeque<Wire<v1::TaskStatus>>,
+}
+
+/// Statuses of one task that are kept for views and to recognise repeated updates.
+pub(crate) const STATUS_LIMIT: usize = 32;
+
+impl Task {
+    /// The newest state that the agent knows of.
+    pub(crate) fn state(&self) -> v1::TaskState {
+        self.statuses.last().map_or(v1::TaskState::TaskStaging, |status| status.state())
+    }
+
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.state().is_terminal()
+    }
+
+    /// Whether an update with this uuid was stored before.
+    pub(crate) fn has_update(&self, uuid: &[u8]) -> bool {
+        let mut known = self.statuses.iter().chain(&self.unacknowledged);
+        known.any(|status| status.uuid.as_deref() == Some(uuid))
+    }
+}
+
+impl State {
+    /// Tasks of one framework.
+    pub(crate) fn tasks_of<'a>(
+        &'a self,
+        framework_id: &'a str,
+    ) -> impl Iterator<Item = (&'a TaskKey, &'a Task)> {
+        let first = TaskKey { framework_id: framework_id.to_owned(), task_id: String::new() };
+        self.tasks.range(first..).take_while(move |(key, _)| key.framework_id == framework_id)
+    }
+
+    /// Executors of one framework.
+    pub(crate) fn executors_of<'a>(
+        &'a self,
+        framework_id: &'a str,
+    ) -> impl Iterator<Item = (&'a ExecutorKey, &'a Executor)> {
+        let first =
+            ExecutorKey { framework_id: framework_id.to_owned(), executor_id: String::new() };
+        self.executors.range(first..).take_while(move |(key, _)| key.framework_id == framework_id)
+    }
+
+    /// Whether the framework has opted in to `capability`. One that the agent does not know has not.
+    pub(crate) fn has_capability(
+        &self,
+        framework_id: &str,
+        capability: v1::framework_info::capability::Type,
+    ) -> bool {
+        let framework = self.frameworks.get(framework_id);
+        framework.is_some_and(|framework| {
+            framework.capabilities.iter().any(|offered| offered.r#type() == capability)
+        })
+    }
+
+    /// The agent's id, empty before its first registration.
+    pub(crate) fn agent_id(&self) -> &str {
+        self.identity.as_ref().map_or("", |identity| &identity.agent_id)
+    }
+}
