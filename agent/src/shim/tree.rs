@@ -1,0 +1,65 @@
+//! Signals to a whole tree of processes, and the end of it.
+
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::process;
+
+/// How long the end of a killed tree is waited for. Longer only lasts a process that the kernel cannot end, such as
+/// one that waits for a dead disk; its container's end is reported all the same.
+const END_LIMIT: Duration = Duration::from_secs(10);
+/// Pause between two looks at a tree that is being killed.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Sends `signal` to every process below this one.
+pub(super) fn signal_all(signal: Signal) {
+    for pid in process::descendants(std::process::id() as i32) {
+        // One that has ended meanwhile needs no signal.
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
+}
+
+/// Kills every process below this one and reaps them, however they fork meanwhile.
+///
+/// This process is the subreaper, so that none can leave the tree; each round stops what it sees before it kills it,
+/// so that a fork bomb runs out of parents.
+pub(super) fn end_all() {
+    let started = Instant::now();
+    while started.elapsed() < END_LIMIT {
+        signal_all(Signal::SIGSTOP);
+        signal_all(Signal::SIGKILL);
+        if reap(None).is_empty_tree {
+            return;
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// What one round of reaping found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reaped {
+    /// Raw wait status of the process that was asked after, if it has ended.
+    pub(super) status: Option<i32>,
+    /// No child is left at all.
+    pub(super) is_empty_tree: bool,
+}
+
+/// Reaps every child that has ended, and says how `main` did.
+pub(super) fn reap(main: Option<Pid>) -> Reaped {
+    let mut status = None;
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) if Some(pid) == main => status = Some(code << 8),
+            Ok(WaitStatus::Signaled(pid, signal, core)) if Some(pid) == main => {
+                status = Some(signal as i32 | if core { 0x80 } else { 0 });
+            }
+            Ok(WaitStatus::StillAlive) => return Reaped { status, is_empty_tree: false },
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return Reaped { status, is_empty_tree: true },
+        }
+    }
+}
