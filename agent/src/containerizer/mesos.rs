@@ -1,0 +1,280 @@
+//! The containerizer: sandbox, isolators, fetcher and launcher in their order.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, select_all};
+use protocol::v1;
+use tokio_util::sync::CancellationToken;
+
+use super::environment;
+use super::user::SwitchUser;
+use super::{
+    Container, Containerizer, IsolateError, Isolator, LaunchError, Launcher, sandbox, usage,
+};
+use crate::fetcher::Fetcher;
+use crate::shim::process::Process;
+use crate::shim::spec::{Exit, Killed, Spec};
+
+/// Makes containers from sandboxes, isolators, fetched files and a launcher.
+#[derive(Debug, Clone)]
+pub(crate) struct MesosContainerizer {
+    parts: Arc<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    launcher: Box<dyn Launcher>,
+    isolators: Vec<Box<dyn Isolator>>,
+    users: SwitchUser,
+    fetcher: Fetcher,
+    containers: Mutex<HashMap<String, Known>>,
+}
+
+/// What the agent process knows of a container. Nothing here has to outlive it.
+#[derive(Debug, Default)]
+struct Known {
+    cancelled: CancellationToken,
+    resources: Vec<v1::Resource>,
+}
+
+impl MesosContainerizer {
+    pub(crate) fn new(
+        launcher: Box<dyn Launcher>,
+        isolators: Vec<Box<dyn Isolator>>,
+        users: SwitchUser,
+        fetcher: Fetcher,
+    ) -> Self {
+        let containers = Mutex::default();
+        Self { parts: Arc::new(Parts { launcher, isolators, users, fetcher, containers }) }
+    }
+}
+
+impl Containerizer for MesosContainerizer {
+    fn launch(&self, container: Container) -> BoxFuture<'static, Result<Process, LaunchError>> {
+        let parts = Arc::clone(&self.parts);
+        let cancelled = {
+            let mut containers = parts.containers();
+            let known = containers.entry(container.id.clone()).or_default();
+            known.resources.clone_from(&container.resources);
+            known.cancelled.clone()
+        };
+        async move {
+            let (container, spec) = {
+                let parts = Arc::clone(&parts);
+                let prepared = tokio::task::spawn_blocking(move || parts.prepare(container));
+                prepared
+                    .await
+                    .map_err(|error| LaunchError::Sandbox(std::io::Error::other(error)))??
+            };
+            let fetched = parts.fetcher.fetch_all(
+                &container.command.uris,
+                &container.sandbox,
+                spec.user.as_ref(),
+            );
+            tokio::select! {
+                fetched = fetched => fetched?,
+                () = cancelled.cancelled() => return Err(LaunchError::Cancelled),
+            }
+            if cancelled.is_cancelled() {
+                return Err(LaunchError::Cancelled);
+            }
+            let process = parts.launcher.launch(&container.id, spec).await?;
+            parts.isolate(&container.id, process)?;
+            Ok(process)
+        }
+        .boxed()
+    }
+
+    fn wait(&self, container_id: &str) -> BoxFuture<'static, Exit> {
+        let parts = Arc::clone(&self.parts);
+        let id = container_id.to_owned();
+        async move { parts.wait(&id).await }.boxed()
+    }
+
+    fn kill(&self, container_id: &str, grace: Duration) {
+        if let Some(known) = self.parts.containers().get(container_id) {
+            known.cancelled.cancel();
+        }
+        self.parts.launcher.kill(container_id, grace);
+    }
+
+    fn update(&self, container_id: &str, resources: &[v1::Resource]) {
+        let mut containers = self.parts.containers();
+        containers.entry(container_id.to_owned()).or_default().resources = resources.to_vec();
+        drop(containers);
+        for isolator in &self.parts.isolators {
+            isolator.update(container_id, resources);
+        }
+    }
+
+    fn usage(&self, container_id: &str) -> v1::ResourceStatistics {
+        self.parts.usage(container_id)
+    }
+
+    fn remove(&self, container_id: &str) {
+        for isolator in &self.parts.isolators {
+            isolator.cleanup(container_id);
+        }
+        self.parts.launcher.remove(container_id);
+        self.parts.containers().remove(container_id);
+    }
+}
+
+impl Parts {
+    /// A panic elsewhere leaves the map whole: every change to it is one call.
+    fn containers(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.containers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn prepare(&self, container: Container) -> Result<(Container, Spec), LaunchError> {
+        let refuse = |source| LaunchError::Isolate { isolator: "mesos", source };
+        refuse_unsupported(container.info.as_ref()).map_err(refuse)?;
+        let owner = self.users.credentials(&container.user);
+        let owner = owner.map_err(|source| LaunchError::Isolate { isolator: "user", source })?;
+        sandbox::make(&container.sandbox, owner.as_ref()).map_err(LaunchError::Sandbox)?;
+        let mut spec = specify(&container).map_err(refuse)?;
+        for isolator in &self.isolators {
+            isolator
+                .prepare(&container, &mut spec)
+                .map_err(|source| LaunchError::Isolate { isolator: isolator.name(), source })?;
+        }
+        Ok((container, spec))
+    }
+
+    /// A container that cannot be held to its promises must not run on.
+    fn isolate(&self, container_id: &str, process: Process) -> Result<(), LaunchError> {
+        for isolator in &self.isolators {
+            if let Err(source) = isolator.isolate(container_id, process) {
+                self.launcher.kill(container_id, Duration::ZERO);
+                return Err(LaunchError::Isolate { isolator: isolator.name(), source });
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait(&self, container_id: &str) -> Exit {
+        let mut end = self.launcher.wait(container_id);
+        let watched: Vec<_> =
+            self.isolators.iter().filter_map(|isolator| isolator.watch(container_id)).collect();
+        if watched.is_empty() {
+            return end.await;
+        }
+        tokio::select! {
+            exit = &mut end => exit,
+            (overstepped, _, _) = select_all(watched) => {
+                self.launcher.kill(container_id, Duration::ZERO);
+                let exit = end.await;
+                Exit { failure: Some(overstepped), killed: Some(Killed::Ordered), ..exit }
+            }
+        }
+    }
+
+    fn usage(&self, container_id: &str) -> v1::ResourceStatistics {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut statistics =
+            v1::ResourceStatistics { timestamp: now.as_secs_f64(), ..Default::default() };
+        if let Some(known) = self.containers().get(container_id) {
+            let memory = (usage::scalar(&known.resources, "mem") * 1_048_576.0) as u64;
+            statistics.cpus_soft_limit = Some(usage::scalar(&known.resources, "cpus"));
+            statistics.mem_limit_bytes = Some(memory);
+            statistics.mem_soft_limit_bytes = Some(memory);
+        }
+        let processes = self.launcher.processes(container_id);
+        for isolator in &self.isolators {
+            isolator.usage(container_id, &processes, &mut statistics);
+        }
+        statistics
+    }
+}
+
+/// Parts of a container's description that nothing here can hold to are refused, never ignored.
+fn refuse_unsupported(info: Option<&v1::ContainerInfo>) -> Result<(), IsolateError> {
+    let Some(info) = info else { return Ok(()) };
+    let refused = [
+        (info.r#type() == v1::container_info::Type::Docker, "containers of type DOCKER"),
+        (info.docker.is_some(), "Docker's options"),
+        (info.mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()), "images"),
+        (!info.volumes.is_empty(), "volumes other than persistent ones"),
+        (info.network_infos.iter().any(|network| network.name.is_some()), "named networks"),
+        (info.linux_info.is_some(), "Linux options (capabilities, namespaces, seccomp)"),
+        (info.tty_info.is_some(), "terminals"),
+        (info.hostname.is_some(), "host names of their own"),
+    ];
+    match refused.into_iter().find(|(is_asked, _)| *is_asked) {
+        Some((_, what)) => {
+            Err(IsolateError::Refused(format!("this agent does not support {what}")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn specify(container: &Container) -> Result<Spec, IsolateError> {
+    Ok(Spec {
+        arguments: arguments(&container.command)?,
+        environment: environment::merge(container.environment.clone(), &container.command)?,
+        directory: PathBuf::from(&container.sandbox),
+        user: None,
+        limits: Vec::new(),
+        max_completion_ms: container
+            .max_completion
+            .map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+        grace_ms: u64::try_from(container.grace.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// With `shell`, `value` is a shell's script; without, it is the program and `arguments` is its whole argv, whose
+/// first element is its name for itself.
+fn arguments(command: &v1::CommandInfo) -> Result<Vec<String>, IsolateError> {
+    let value = command.value.clone().filter(|value| !value.is_empty());
+    let value =
+        value.ok_or_else(|| IsolateError::Refused("the command has no value to run".to_owned()))?;
+    if command.shell() {
+        return Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), value]);
+    }
+    let own = command.arguments.iter().skip(1).cloned();
+    Ok(std::iter::once(value).chain(own).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(shell: bool, value: Option<&str>, own: &[&str], expected: Option<&[&str]>) {
+        let command = v1::CommandInfo {
+            shell: Some(shell),
+            value: value.map(str::to_owned),
+            arguments: own.iter().map(|argument| (*argument).to_owned()).collect(),
+            ..Default::default()
+        };
+        let expected = expected.map(|all| all.iter().map(|one| (*one).to_owned()).collect());
+        assert_eq!(arguments(&command).ok(), expected);
+    }
+
+    #[test]
+    fn commands_become_arguments() {
+        check(true, Some("echo $A"), &[], Some(&["/bin/sh", "-c", "echo $A"]));
+        check(false, Some("/bin/echo"), &["echo", "a", "b"], Some(&["/bin/echo", "a", "b"]));
+        check(false, Some("/bin/true"), &[], Some(&["/bin/true"]));
+        check(false, None, &["echo"], None);
+        check(true, Some(""), &[], None);
+    }
+
+    #[test]
+    fn what_cannot_be_held_to_is_refused() {
+        let docker = v1::ContainerInfo {
+            r#type: v1::container_info::Type::Docker.into(),
+            ..Default::default()
+        };
+        assert!(refuse_unsupported(Some(&docker)).is_err());
+        let mesos = v1::ContainerInfo {
+            r#type: v1::container_info::Type::Mesos.into(),
+            ..Default::default()
+        };
+        assert!(refuse_unsupported(Some(&mesos)).is_ok());
+        assert!(refuse_unsupported(None).is_ok());
+    }
+}
