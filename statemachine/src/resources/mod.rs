@@ -2,9 +2,6 @@
 //! (semantics F).
 
 mod algebra;
-#[cfg(test)]
-mod laws;
-mod quantities;
 mod ranges;
 mod reservation;
 mod scalar;
@@ -16,7 +13,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-pub use quantities::Quantities;
 pub use ranges::Ranges;
 pub use scalar::Scalar;
 
@@ -180,16 +176,9 @@ pub enum DiskKind {
     Raw,
 }
 
-impl DiskKind {
-    /// Whether a disk of this kind is given out whole or not at all.
-    fn is_indivisible(self) -> bool {
-        matches!(self, Self::Mount | Self::Block)
-    }
-}
-
 /// One resource. The role that it is allocated to is no part of it: offers, tasks and executors
 /// each have one role for all they hold (semantics 130).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Resource {
     /// What it is.
     #[serde(rename = "n")]
@@ -214,8 +203,7 @@ pub struct Resource {
     pub revocable: bool,
 }
 
-/// A sum of resources in its one normal form: sorted by kind, mergeable ones merged, empty ones gone
-/// (semantics 134). Equal sums are equal here and encode equally.
+/// A sum of resources, normalised: sorted, mergeable ones merged, empty ones gone (semantics 134).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(from = "Vec<Resource>")]
-pub struct Resources(Vec<Resource>);
+#[serde(transparent)]
+pub struct Resources(pub(crate) Vec<Resource>);

@@ -1,0 +1,86 @@
+//! The master wants a task to end.
+
+use protocol::agents::Kill;
+use protocol::v1;
+use protocol::v1::framework_info::capability::Type;
+use protocol::v1::task_status::Reason;
+
+use super::Turn;
+use super::container::{duration, kill_grace};
+use super::status::News;
+use super::subscribe::kill_event;
+use crate::checkpoint::state::{ExecutorKey, TaskKey};
+
+impl Turn<'_> {
+    pub(super) fn kill(&mut self, kill: Kill) {
+        let Kill { framework_id, task_id, kill_policy } = kill;
+        let key = TaskKey { framework_id, task_id };
+        let Some(task) = self.state.tasks.get(&key) else {
+            let state = self.lost_state(&key.framework_id);
+            let news = News::of_agent(state, Reason::ExecutorTerminated, "Cannot find executor");
+            self.report(&key, None, news);
+            return;
+        };
+        let (Some(executor_id), false) = (task.executor_id.clone(), task.is_terminal()) else {
+            return;
+        };
+        let executor = ExecutorKey { framework_id: key.framework_id.clone(), executor_id };
+        if task.is_command {
+            self.kill_command(&key, &executor, kill_policy.as_ref());
+        } else {
+            self.kill_in_executor(&key, &executor, kill_policy);
+        }
+    }
+
+    fn kill_command(
+        &mut self,
+        key: &TaskKey,
+        executor: &ExecutorKey,
+        policy: Option<&v1::KillPolicy>,
+    ) {
+        let Some(task) = self.state.tasks.get(key) else { return };
+        let own = task.info.as_ref().map(|info| kill_grace(info));
+        let given = policy.and_then(|policy| policy.grace_period).map(duration);
+        let grace = given.or(own).unwrap_or(super::container::DEFAULT_KILL_GRACE);
+        let is_running = task.state() == v1::TaskState::TaskRunning;
+        let live = self.live.executors.entry(executor.clone()).or_default();
+        if live.process.is_none() {
+            // Should the container run before the order reaches it, it is killed as soon as it does.
+            live.kill_at_start = Some(live.kill_at_start.map_or(grace, |first| first.min(grace)));
+        } else if is_running && self.state.has_capability(&key.framework_id, Type::TaskKillingState)
+        {
+            let news = News::of_command(v1::TaskState::TaskKilling);
+            self.report(key, Some(&executor.executor_id), news);
+        }
+        self.kill_container(executor, grace);
+    }
+
+    fn kill_in_executor(
+        &mut self,
+        key: &TaskKey,
+        executor: &ExecutorKey,
+        policy: Option<v1::KillPolicy>,
+    ) {
+        let Some(live) = self.live.executors.get_mut(executor) else { return };
+        let is_delivered = live.delivered.contains(&key.task_id);
+        if let (true, Some(stream)) = (is_delivered, live.stream.clone()) {
+            self.tell(executor, &stream, kill_event(&key.task_id, policy));
+        } else if is_delivered {
+            // The executor has the task, and will hear of the kill when it is back.
+            live.kills.insert(key.task_id.clone(), policy);
+        } else {
+            self.kill_undelivered(key, executor);
+        }
+    }
+
+    /// The executor never heard of the task, and now never will (semantics 206, 256).
+    fn kill_undelivered(&mut self, key: &TaskKey, executor: &ExecutorKey) {
+        let news = News::of_agent(
+            v1::TaskState::TaskKilled,
+            Reason::TaskKilledDuringLaunch,
+            "Task killed before it reached its executor",
+        );
+        self.report(key, Some(&executor.executor_id), news);
+        self.shut_down_if_idle(executor);
+    }
+}

@@ -1,0 +1,186 @@
+//! The master wants a task to run.
+
+use protocol::agents::Launch;
+use protocol::v1;
+use protocol::v1::task_status::Reason;
+use uuid::Uuid;
+
+use super::live::LiveExecutor;
+use super::status::News;
+use super::{Effect, Turn};
+use crate::checkpoint::apply::framework_id;
+use crate::checkpoint::event::{Event, TaskLaunched};
+use crate::checkpoint::state::{ExecutorKey, TaskKey};
+use crate::checkpoint::wire::Wire;
+use crate::containerizer::sandbox::is_name;
+
+/// Longest text of a command in an executor's name; a longer one is cut.
+const SHOWN_COMMAND: usize = 15;
+
+/// Why a task is not launched (semantics 259).
+type Refusal = (Reason, &'static str);
+
+impl Turn<'_> {
+    pub(super) fn launch(&mut self, launch: Launch) {
+        let Launch { index, framework: Some(framework), task: Some(task) } = launch else { return };
+        let task_key = TaskKey {
+            framework_id: framework_id(&framework).to_owned(),
+            task_id: task.task_id.value.clone(),
+        };
+        if !self.was_launched(index, &task_key) {
+            let launched = describe(index, framework, task);
+            match self.refusal(&launched) {
+                None => self.accept(launched),
+                Some(refusal) => self.refuse(launched, &task_key, refusal),
+            }
+        }
+        self.confirm(index);
+    }
+
+    /// Whether this launch is a repetition: nothing ever runs twice.
+    fn was_launched(&self, index: u64, task: &TaskKey) -> bool {
+        let is_old = index < self.state.last_launch_index;
+        let is_last = index == self.state.last_launch_index;
+        is_old
+            || (is_last && self.state.last_launches.contains(task))
+            || self.state.tasks.contains_key(task)
+    }
+
+    fn refusal(&self, launched: &TaskLaunched) -> Option<Refusal> {
+        let key = executor_key(launched);
+        let ids = [&key.framework_id, &key.executor_id, &launched.task.task_id.value];
+        if !ids.into_iter().all(|id| is_name(id)) {
+            return Some((Reason::TaskInvalid, "An id of the task cannot be part of a path"));
+        }
+        if self.live.leaving.is_some() {
+            return Some((Reason::AgentRemovedByOperator, "The agent is shutting down"));
+        }
+        let known = self.state.executors.get(&key).filter(|executor| !executor.has_ended)?;
+        if known.is_command || launched.is_command {
+            return Some((Reason::TaskInvalid, "The executor's id is already that of another"));
+        }
+        known
+            .is_shut_down
+            .then_some((Reason::ExecutorTerminated, "The executor is being shut down"))
+    }
+
+    fn refuse(&mut self, launched: Box<TaskLaunched>, task: &TaskKey, refusal: Refusal) {
+        let executor_id = launched.executor.executor_id.value.clone();
+        let (framework, index) = (launched.framework, launched.index);
+        self.record(Event::LaunchRefused { index, framework, task: task.clone() });
+        let state = self.lost_state(&task.framework_id);
+        let (reason, message) = refusal;
+        self.report(task, Some(&executor_id), News::of_agent(state, reason, message));
+    }
+
+    /// How a task that never ran here is called: as the framework is ready to hear it.
+    pub(super) fn lost_state(&self, framework_id: &str) -> v1::TaskState {
+        use v1::framework_info::capability::Type;
+        if self.state.has_capability(framework_id, Type::PartitionAware) {
+            v1::TaskState::TaskDropped
+        } else {
+            v1::TaskState::TaskLost
+        }
+    }
+
+    fn accept(&mut self, launched: Box<TaskLaunched>) {
+        let key = executor_key(&launched);
+        let task_id = launched.task.task_id.value.clone();
+        let known = self.state.executors.get(&key);
+        let is_new = known.is_none_or(|executor| executor.has_ended);
+        self.record(Event::TaskLaunched(launched));
+        if is_new {
+            self.live.executors.insert(key.clone(), LiveExecutor::default());
+            self.launch_container(&key);
+            return;
+        }
+        if let Some(executor) = self.state.executors.get(&key) {
+            let container_id = executor.container_id.clone();
+            let resources = self.resources_of(&key);
+            self.effect(Effect::Update { container_id, resources });
+        }
+        self.deliver(&key, &task_id);
+    }
+}
+
+fn describe(index: u64, framework: v1::FrameworkInfo, task: v1::TaskInfo) -> Box<TaskLaunched> {
+    let is_command = task.executor.is_none();
+    let executor = task.executor.clone().unwrap_or_else(|| command_executor(&framework, &task));
+    Box::new(TaskLaunched {
+        index,
+        framework: Wire(framework),
+        task: Wire(task),
+        executor: Wire(executor),
+        is_command,
+        container_id: Uuid::new_v4().to_string(),
+    })
+}
+
+fn executor_key(launched: &TaskLaunched) -> ExecutorKey {
+    ExecutorKey {
+        framework_id: framework_id(&launched.framework).to_owned(),
+        executor_id: launched.executor.executor_id.value.clone(),
+    }
+}
+
+/// The executor that a command task has in name.
+fn command_executor(framework: &v1::FrameworkInfo, task: &v1::TaskInfo) -> v1::ExecutorInfo {
+    let command = task.command.clone().unwrap_or_default();
+    let mut executor = v1::ExecutorInfo {
+        executor_id: task.task_id.value.as_str().into(),
+        framework_id: framework.id.clone(),
+        name: Some(format!(
+            "Command Executor (Task: {}) (Command: {})",
+            task.task_id.value,
+            shown(&command)
+        )),
+        command: Some(command),
+        container: task.container.clone(),
+        ..Default::default()
+    };
+    #[expect(deprecated, reason = "clients still read it")]
+    {
+        executor.source = Some(task.task_id.value.clone());
+    }
+    executor
+}
+
+/// A command in a few words, as Mesos names its command executors.
+fn shown(command: &v1::CommandInfo) -> String {
+    let value = command.value.as_deref().unwrap_or_default();
+    if command.shell() {
+        return format!("sh -c '{}'", cut(value));
+    }
+    let whole = std::iter::once(value).chain(command.arguments.iter().map(String::as_str));
+    format!("[{}]", cut(&whole.collect::<Vec<_>>().join(", ")))
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= SHOWN_COMMAND {
+        return text.to_owned();
+    }
+    text.chars().take(SHOWN_COMMAND - 3).chain("...".chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(shell: bool, value: &str, arguments: &[&str], expected: &str) {
+        let command = v1::CommandInfo {
+            shell: Some(shell),
+            value: Some(value.to_owned()),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            ..Default::default()
+        };
+        assert_eq!(shown(&command), expected);
+    }
+
+    #[test]
+    fn command_executors_are_named_as_mesos_names_them() {
+        check(true, "echo hello; sleep 1", &[], "sh -c 'echo hello; ...'");
+        check(true, "sleep 1000", &[], "sh -c 'sleep 1000'");
+        check(true, "/no/such/binary", &[], "sh -c '/no/such/binary'");
+        check(false, "/bin/echo", &["echo", "a"], "[/bin/echo, e...]");
+    }
+}

@@ -1,0 +1,107 @@
+//! Executors, frameworks and the agent itself are told to end.
+
+use std::time::Duration;
+
+use protocol::agents::{ShutdownExecutor, ShutdownFramework};
+use protocol::v1::executor::{Event as ExecutorEvent, event::Type};
+
+use super::live::Timer;
+use super::{Effect, Turn};
+use crate::checkpoint::event::Event;
+use crate::checkpoint::state::ExecutorKey;
+
+impl Turn<'_> {
+    pub(super) fn shutdown_executor(&mut self, shutdown: &ShutdownExecutor) {
+        if shutdown.index > self.state.last_directive_index {
+            let executor = ExecutorKey {
+                framework_id: shutdown.framework_id.clone(),
+                executor_id: shutdown.executor_id.clone(),
+            };
+            let directive_index = shutdown.index;
+            self.record(Event::ExecutorShutDown { executor: executor.clone(), directive_index });
+            self.end(&executor);
+        }
+        self.confirm(shutdown.index);
+    }
+
+    pub(super) fn shutdown_framework(&mut self, shutdown: &ShutdownFramework) {
+        if shutdown.index > self.state.last_directive_index {
+            self.end_framework(&shutdown.framework_id, shutdown.index);
+        }
+        self.confirm(shutdown.index);
+    }
+
+    fn end_framework(&mut self, framework_id: &str, directive_index: u64) {
+        let executors: Vec<ExecutorKey> =
+            self.state.executors_of(framework_id).map(|(key, _)| key.clone()).collect();
+        let tasks: Vec<_> = self.state.tasks_of(framework_id).map(|(key, _)| key.clone()).collect();
+        for task in tasks {
+            self.live.retries.remove(&task);
+        }
+        let framework_id = framework_id.to_owned();
+        self.record(Event::FrameworkShutDown { framework_id, directive_index });
+        for executor in executors {
+            self.end(&executor);
+        }
+    }
+
+    /// Has an executor end: by itself if it listens, by force after its grace (semantics 257).
+    pub(super) fn end(&mut self, key: &ExecutorKey) {
+        let Some(executor) = self.state.executors.get(key) else { return };
+        if executor.has_ended {
+            return;
+        }
+        let container_id = executor.container_id.clone();
+        let grace = self.shutdown_grace(executor);
+        if executor.is_command {
+            let live = self.live.executors.entry(key.clone()).or_default();
+            if live.process.is_none() {
+                live.kill_at_start = Some(grace);
+            }
+            self.effect(Effect::Kill { container_id, grace });
+            return;
+        }
+        let live = self.live.executors.entry(key.clone()).or_default();
+        match live.stream.clone() {
+            Some(stream) => {
+                let event =
+                    ExecutorEvent { r#type: Some(Type::Shutdown.into()), ..Default::default() };
+                self.tell(key, &stream, event);
+                let timer = Timer::Shutdown { executor: key.clone(), container_id };
+                self.live.timers.set(self.now + grace, timer);
+            }
+            // It would not hear of it; one that is being launched is not started.
+            None => self.effect(Effect::Kill { container_id, grace: Duration::ZERO }),
+        }
+    }
+
+    /// An executor whose tasks were all killed before it got any is not needed (semantics 256).
+    pub(super) fn shut_down_if_idle(&mut self, key: &ExecutorKey) {
+        let has_work = self.tasks_of(key).into_iter().any(|(_, task)| !task.is_terminal());
+        let live = self.live.executors.get(key);
+        let never_had_any = live.is_some_and(|live| live.delivered.is_empty());
+        if !has_work && never_had_any {
+            let executor = key.clone();
+            self.record(Event::ExecutorShutDown { executor, directive_index: 0 });
+            self.end(key);
+        }
+    }
+
+    /// The agent is to end everything, and then itself.
+    pub(super) fn leave(&mut self, reason: &str) {
+        tracing::warn!(reason, "the master wants this agent to end");
+        self.live.leaving = Some(reason.to_owned());
+        let frameworks: Vec<String> = self.state.frameworks.keys().cloned().collect();
+        for framework in frameworks {
+            self.end_framework(&framework, 0);
+        }
+        self.leave_when_empty();
+    }
+
+    pub(super) fn leave_when_empty(&mut self) {
+        let is_empty = self.state.executors.values().all(|executor| executor.has_ended);
+        if let (true, Some(reason)) = (is_empty, self.live.leaving.clone()) {
+            self.effect(Effect::Stop(reason));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! An executor subscribes, for the first time or again.
+
+use std::collections::BTreeSet;
+
+use protocol::v1;
+use protocol::v1::executor::{self, event};
+use tokio::sync::mpsc;
+
+use super::live::Stream;
+use super::{Answer, Turn};
+use crate::checkpoint::state::{ExecutorKey, TaskKey};
+
+/// Events that an executor may leave unread before its stream is closed.
+const STREAM_LIMIT: usize = 65_536;
+
+impl Turn<'_> {
+    /// The older of two streams is closed (semantics 254). What the executor says it has not seen acknowledged is
+    /// taken up; tasks that it never got are delivered (semantics 255).
+    pub(super) fn subscribe(
+        &mut self,
+        key: &ExecutorKey,
+        subscribe: executor::call::Subscribe,
+    ) -> Answer {
+        let Some(subscribed) = self.subscribed(key) else {
+            return Answer::Invalid("Executor cannot be found");
+        };
+        let (sender, events) = mpsc::channel(STREAM_LIMIT);
+        let number = self.live.next_stream();
+        let stream = Stream { number, sender };
+        let mut known: BTreeSet<String> =
+            subscribe.unacknowledged_tasks.into_iter().map(|task| task.task_id.value).collect();
+        let live = self.live.executors.entry(key.clone()).or_default();
+        live.stream = Some(stream.clone());
+        live.has_subscribed = true;
+        known.append(&mut live.delivered);
+        live.delivered = known;
+        let kills = std::mem::take(&mut live.kills);
+        self.tell(key, &stream, subscribed);
+        for update in subscribe.unacknowledged_updates {
+            self.executor_update(key, update.status);
+        }
+        self.deliver_all(key);
+        for (task_id, policy) in kills {
+            self.tell(key, &stream, kill_event(&task_id, policy));
+        }
+        if self.state.executors.get(key).is_some_and(|executor| executor.is_shut_down) {
+            self.end(key);
+        } else {
+            self.shut_down_if_idle(key);
+        }
+        Answer::Subscribed { number, events }
+    }
+
+    fn subscribed(&self, key: &ExecutorKey) -> Option<executor::Event> {
+        let executor = self.state.executors.get(key)?;
+        let framework = self.state.frameworks.get(&key.framework_id)?;
+        let mut agent_info = self.state.info.clone()?.0;
+        agent_info.id = Some(self.state.agent_id().into());
+        let mut executor_info = executor.info.0.clone();
+        executor_info.framework_id = Some(key.framework_id.as_str().into());
+        let subscribed = event::Subscribed {
+            executor_info,
+            framework_info: framework.0.clone(),
+            agent_info,
+            container_id: Some(executor.container_id.as_str().into()),
+        };
+        Some(executor::Event {
+            r#type: Some(event::Type::Subscribed.into()),
+            subscribed: Some(subscribed),
+            ..Default::default()
+        })
+    }
+
+    fn deliver_all(&mut self, key: &ExecutorKey) {
+        let live = self.live.executors.get(key);
+        let is_new = |task_id: &str| live.is_some_and(|live| !live.delivered.contains(task_id));
+        let waiting: Vec<String> = self
+            .tasks_of(key)
+            .into_iter()
+            .filter(|(task, known)| known.statuses.is_empty() && is_new(&task.task_id))
+            .map(|(task, _)| task.task_id)
+            .collect();
+        for task_id in waiting {
+            self.deliver(key, &task_id);
+        }
+    }
+
+    /// Gives a task to its executor if that listens; else it waits for the subscription.
+    pub(super) fn deliver(&mut self, key: &ExecutorKey, task_id: &str) {
+        let task = TaskKey { framework_id: key.framework_id.clone(), task_id: task_id.to_owned() };
+        let Some(info) = self.state.tasks.get(&task).and_then(|task| task.info.clone()) else {
+            return;
+        };
+        let Some(live) = self.live.executors.get_mut(key) else { return };
+        let Some(stream) = live.stream.clone() else { return };
+        live.delivered.insert(task_id.to_owned());
+        self.tell(
+            key,
+            &stream,
+            executor::Event {
+                r#type: Some(event::Type::Launch.into()),
+                launch: Some(event::Launch { task: info.0 }),
+                ..Default::default()
+            },
+        );
+    }
+}
+
+pub(super) fn kill_event(task_id: &str, kill_policy: Option<v1::KillPolicy>) -> executor::Event {
+    executor::Event {
+        r#type: Some(event::Type::Kill.into()),
+        kill: Some(event::Kill { task_id: task_id.into(), kill_policy }),
+        ..Default::default()
+    }
+}

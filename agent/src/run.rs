@@ -1,0 +1,203 @@
+//! An agent from its start to its end.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::checkpoint::log::{CheckpointError, Log};
+use crate::checkpoint::state::{ExecutorKey, State};
+use crate::config::Config;
+use crate::containerizer::launcher::ShimLauncher;
+use crate::containerizer::mesos::MesosContainerizer;
+use crate::containerizer::recover::{recover, remove_unknown};
+use crate::containerizer::rlimits::ResourceLimits;
+use crate::containerizer::usage::ProcessUsage;
+use crate::containerizer::user::SwitchUser;
+use crate::containerizer::volumes::PersistentVolumes;
+use crate::decide::Settings;
+use crate::effects::{Effects, trash};
+use crate::fetcher::Fetcher;
+use crate::http::{self, Api};
+use crate::info::{self, InfoError};
+use crate::session::Session;
+use crate::shim::spec::RuntimeDirectory;
+use crate::turns::{INPUT_LIMIT, Shared, Turns};
+
+/// Why an agent cannot start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// What was tried.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A directory of the agent cannot be used.
+    #[error("cannot use the directory {path}")]
+    Directory {
+        /// Which one.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The program that is to run as shim is not known.
+    #[error("cannot find this program's own file")]
+    Executable(#[source] io::Error),
+    /// The machine does not say which boot this is.
+    #[error("cannot read the boot id of this machine")]
+    BootId(#[source] io::Error),
+    /// What the agent is to offer makes no sense.
+    #[error(transparent)]
+    Info(#[from] InfoError),
+    /// What the agent must remember cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The master wants this agent to end.
+    #[error("the master wants this agent to end: {0}")]
+    Removed(String),
+}
+
+/// Runs an agent until `shutdown` comes. Its tasks run on: an agent with the same work directory takes them up.
+///
+/// Ends with an error if it cannot start, if its checkpoint fails, or if the master wants it gone.
+pub async fn run(mut config: Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    let listener = listen(&config).await?;
+    let port = listener.local_addr().map_err(|source| listen_error(&config, source))?.port();
+    let ip = advertised_ip(&config);
+    let address = SocketAddr::new(ip, config.advertise_port.unwrap_or(port));
+    config.work_dir = make_directory(&config.work_dir)?;
+    config.runtime_dir = Some(make_directory(&config.runtime_dir())?);
+    let info = info::describe(&config, ip, port)?;
+    let (log, state) = Log::open(&config.work_dir.join("meta/agent.redb"))?;
+    if let Some(before) = &state.info
+        && state.identity.is_some()
+    {
+        info::check_change(before, &info, config.reconfiguration_policy)?;
+    }
+    let (inputs, received) = mpsc::channel(INPUT_LIMIT);
+    let containerizer = Arc::new(containerizer(&config)?);
+    let mut turns = Turns {
+        known: Shared::new(state),
+        settings: settings(&config, address),
+        log,
+        inputs: received,
+        effects: Effects::new(containerizer.clone(), inputs.clone(), config.work_dir.clone()),
+        parked: VecDeque::new(),
+    };
+    take_up(&mut turns, &info, &config.runtime_dir())?;
+    let api = Api::new(config.clone(), address, turns.known.clone(), containerizer, inputs.clone());
+    tracing::info!(%address, work_dir = %config.work_dir.display(), "the agent serves");
+    let session = Session::new(inputs, config.master.0.clone(), config.registration_backoff_factor);
+    tokio::select! {
+        ended = turns.run() => Err(RunError::Removed(ended?)),
+        () = http::serve(listener, Arc::new(api)) => Ok(()),
+        () = session.run() => Ok(()),
+        () = crate::collect::run(&config) => Ok(()),
+        () = shutdown => Ok(()),
+    }
+}
+
+async fn listen(config: &Config) -> Result<TcpListener, RunError> {
+    let address = SocketAddr::new(config.ip, config.port);
+    TcpListener::bind(address).await.map_err(|source| listen_error(config, source))
+}
+
+fn listen_error(config: &Config, source: io::Error) -> RunError {
+    RunError::Listen { address: SocketAddr::new(config.ip, config.port), source }
+}
+
+/// The address told to others. An agent that listens on all addresses tells the one that leads to its master.
+fn advertised_ip(config: &Config) -> IpAddr {
+    let given = config.advertise_ip.or(Some(config.ip).filter(|ip| !ip.is_unspecified()));
+    given.or_else(|| outgoing_ip(config)).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+fn outgoing_ip(config: &Config) -> Option<IpAddr> {
+    let socket = UdpSocket::bind(SocketAddr::new(config.ip, 0)).ok()?;
+    // Nothing is sent: connecting a datagram socket only chooses the way.
+    socket.connect(config.master.0.first()?).ok()?;
+    socket.local_addr().ok().map(|address| address.ip())
+}
+
+/// Makes a directory; its whole path, since containers work elsewhere.
+fn make_directory(path: &Path) -> Result<PathBuf, RunError> {
+    fs::create_dir_all(path)
+        .and_then(|()| path.canonicalize())
+        .map_err(|source| RunError::Directory { path: path.to_owned(), source })
+}
+
+fn settings(config: &Config, address: SocketAddr) -> Settings {
+    Settings {
+        work_dir: config.work_dir.clone(),
+        ip: address.ip().to_string(),
+        address: address.to_string(),
+        registration_timeout: config.executor_registration_timeout,
+        reregistration_timeout: config.executor_reregistration_timeout,
+        shutdown_grace: config.executor_shutdown_grace_period,
+        recovery_timeout: config.recovery_timeout,
+        session_id: Uuid::new_v4().to_string(),
+    }
+}
+
+fn containerizer(config: &Config) -> Result<MesosContainerizer, RunError> {
+    let executable = match &config.launcher_exe {
+        Some(executable) => executable.clone(),
+        None => std::env::current_exe().map_err(RunError::Executable)?,
+    };
+    let launcher = ShimLauncher::new(executable, config.runtime_dir());
+    Ok(MesosContainerizer::new(
+        Box::new(launcher),
+        vec![
+            Box::new(SwitchUser::new(config.switch_user)),
+            Box::new(ResourceLimits),
+            Box::new(PersistentVolumes::new(&config.work_dir, config.switch_user)),
+            Box::new(ProcessUsage::new()),
+        ],
+        SwitchUser::new(config.switch_user),
+        Fetcher::new(config.fetcher_stall_timeout),
+    ))
+}
+
+/// Takes up what an earlier run of the agent left: its containers are adopted, or their ends are told.
+fn take_up(
+    turns: &mut Turns,
+    info: &protocol::v1::AgentInfo,
+    runtime_dir: &Path,
+) -> Result<(), RunError> {
+    let failed = |source| RunError::Directory { path: runtime_dir.to_owned(), source };
+    let boot_id =
+        fs::read_to_string("/proc/sys/kernel/random/boot_id").map_err(RunError::BootId)?;
+    let boot_id = boot_id.trim();
+    let (containers, is_same_boot) = {
+        let known = turns.known.read();
+        (running(&known.state), known.state.boot_id == boot_id)
+    };
+    let ids: BTreeSet<String> = containers.iter().map(|(_, id)| id.clone()).collect();
+    remove_unknown(runtime_dir, &ids).map_err(failed)?;
+    if let Err(error) = fs::remove_dir_all(trash(&turns.settings.work_dir))
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, "cannot clear the removed volumes");
+    }
+    turns.decide(|turn| turn.start(boot_id, info))?;
+    for (executor, container_id) in containers {
+        let directory = RuntimeDirectory(runtime_dir.join(container_id));
+        let found = recover(&directory, is_same_boot).map_err(failed)?;
+        turns.decide(|turn| turn.take_up(&executor, found))?;
+    }
+    Ok(())
+}
+
+fn running(state: &State) -> Vec<(ExecutorKey, String)> {
+    let executors = state.executors.iter().filter(|(_, executor)| !executor.has_ended);
+    executors.map(|(key, executor)| (key.clone(), executor.container_id.clone())).collect()
+}

@@ -1,0 +1,331 @@
+//! A master that is none, and agents that are real processes.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use protocol::agents::agents_server::Agents;
+use protocol::agents::{
+    Acknowledge, FromAgent, Hello, Kill, Launch, ToAgent, Update, Welcome, from_agent, to_agent,
+};
+use protocol::v1::framework_info::{Capability, capability};
+use protocol::{rpc, v1};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tonic::{Request, Response, Status, Streaming};
+
+/// How long any test waits for anything.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const FRAMEWORK: &str = "F-0001";
+
+/// Everything the agent said, and the way to it.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    pub(crate) hellos: Vec<Hello>,
+    /// Updates as they came, repetitions included.
+    pub(crate) updates: Vec<Update>,
+    pub(crate) messages: Vec<from_agent::Message>,
+    pub(crate) confirmed: u64,
+    to_agent: Option<mpsc::Sender<Result<ToAgent, Status>>>,
+    is_acknowledging: bool,
+    index: u64,
+    pub(crate) term: u64,
+}
+
+/// A master that takes any agent in, and does what the test says.
+#[derive(Debug, Clone)]
+pub(crate) struct FakeMaster {
+    pub(crate) heard: Arc<Mutex<Heard>>,
+    pub(crate) port: u16,
+}
+
+struct Service(Arc<Mutex<Heard>>);
+
+type Outbound = Pin<Box<dyn futures::Stream<Item = Result<ToAgent, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Agents for Service {
+    type SessionStream = Outbound;
+
+    async fn session(
+        &self,
+        request: Request<Streaming<FromAgent>>,
+    ) -> Result<Response<Outbound>, Status> {
+        let (sender, receiver) = mpsc::channel(100_000);
+        let heard = Arc::clone(&self.0);
+        let mut inbound = request.into_inner();
+        tokio::spawn(async move {
+            while let Ok(Some(FromAgent { message: Some(message) })) = inbound.message().await {
+                let answer = heard.lock().expect("heard").take(message, &sender);
+                if let Some(answer) = answer {
+                    let _ = sender.send(Ok(ToAgent { message: Some(answer) })).await;
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+impl Heard {
+    fn take(
+        &mut self,
+        message: from_agent::Message,
+        sender: &mpsc::Sender<Result<ToAgent, Status>>,
+    ) -> Option<to_agent::Message> {
+        match message {
+            from_agent::Message::Hello(hello) => {
+                self.hellos.push(hello);
+                self.to_agent = Some(sender.clone());
+                Some(to_agent::Message::Welcome(Welcome {
+                    cluster_id: "cluster".to_owned(),
+                    agent_id: "cluster-S0".to_owned(),
+                    term: self.term,
+                    ping_interval_ms: 10_000,
+                    ping_timeout_ms: 60_000,
+                    masters: Vec::new(),
+                }))
+            }
+            from_agent::Message::Update(update) => {
+                self.updates.push(update.clone());
+                let status = update.status?;
+                self.is_acknowledging.then(|| {
+                    to_agent::Message::Acknowledge(Acknowledge {
+                        framework_id: update.framework_id,
+                        task_id: status.task_id.value,
+                        uuid: status.uuid.unwrap_or_default().into(),
+                    })
+                })
+            }
+            from_agent::Message::Confirm(confirm) => {
+                self.confirmed = self.confirmed.max(confirm.index);
+                None
+            }
+            other => {
+                self.messages.push(other);
+                None
+            }
+        }
+    }
+
+    /// States of a task in the order in which they were first told.
+    pub(crate) fn states(&self, task_id: &str) -> Vec<v1::TaskState> {
+        self.statuses(task_id).iter().map(v1::TaskStatus::state).collect()
+    }
+
+    /// Updates of a task without repetitions.
+    pub(crate) fn statuses(&self, task_id: &str) -> Vec<v1::TaskStatus> {
+        let mut found: Vec<v1::TaskStatus> = Vec::new();
+        for status in self.updates.iter().filter_map(|update| update.status.as_ref()) {
+            let is_new = found.iter().all(|known| known.uuid != status.uuid);
+            if status.task_id.value == task_id && is_new {
+                found.push(status.clone());
+            }
+        }
+        found
+    }
+}
+
+impl FakeMaster {
+    /// Serves on a free port, acknowledging every update.
+    pub(crate) async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let heard = Heard { is_acknowledging: true, term: 1, ..Heard::default() };
+        let heard = Arc::new(Mutex::new(heard));
+        let service = rpc::agents_server(Service(Arc::clone(&heard)));
+        tokio::spawn(
+            tonic::transport::Server::builder()
+                .add_service(service)
+                .serve_with_incoming(TcpListenerStream::new(listener)),
+        );
+        Self { heard, port }
+    }
+
+    pub(crate) fn acknowledge(&self, is_acknowledging: bool) {
+        self.heard.lock().expect("heard").is_acknowledging = is_acknowledging;
+    }
+
+    pub(crate) async fn say(&self, message: to_agent::Message) {
+        let sender = self.heard.lock().expect("heard").to_agent.clone();
+        let sender = sender.expect("an agent is connected");
+        sender.send(Ok(ToAgent { message: Some(message) })).await.expect("the agent listens");
+    }
+
+    /// The index for the next directive.
+    pub(crate) fn next_index(&self) -> u64 {
+        let mut heard = self.heard.lock().expect("heard");
+        heard.index += 1;
+        heard.index
+    }
+
+    pub(crate) async fn launch(&self, task: v1::TaskInfo) -> u64 {
+        let index = self.next_index();
+        self.launch_at(index, task).await;
+        index
+    }
+
+    pub(crate) async fn launch_at(&self, index: u64, task: v1::TaskInfo) {
+        let launch = Launch { index, framework: Some(framework()), task: Some(task) };
+        self.say(to_agent::Message::Launch(launch)).await;
+    }
+
+    pub(crate) async fn kill(&self, task_id: &str, grace: Option<Duration>) {
+        let kill_policy = grace.map(|grace| v1::KillPolicy {
+            grace_period: Some(v1::DurationInfo { nanoseconds: grace.as_nanos() as i64 }),
+        });
+        let (framework_id, task_id) = (FRAMEWORK.to_owned(), task_id.to_owned());
+        self.say(to_agent::Message::Kill(Kill { framework_id, task_id, kill_policy })).await;
+    }
+
+    /// Waits until something was heard, and gives back what the test looks for.
+    pub(crate) async fn wait_for<T>(&self, what: &str, look: impl Fn(&Heard) -> Option<T>) -> T {
+        let started = Instant::now();
+        loop {
+            if let Some(found) = look(&self.heard.lock().expect("heard")) {
+                return found;
+            }
+            assert!(started.elapsed() < DEADLINE, "no {what}: {:#?}", self.summary());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    fn summary(&self) -> BTreeMap<String, Vec<(v1::TaskState, String)>> {
+        let heard = self.heard.lock().expect("heard");
+        let mut tasks: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        for status in heard.updates.iter().filter_map(|update| update.status.as_ref()) {
+            let told = (status.state(), status.message().to_owned());
+            tasks.entry(status.task_id.value.clone()).or_default().push(told);
+        }
+        tasks
+    }
+
+    pub(crate) async fn wait_connected(&self, hellos: usize) {
+        self.wait_for("agent", |heard| {
+            (heard.hellos.len() >= hellos && heard.to_agent.is_some()).then_some(())
+        })
+        .await;
+    }
+
+    pub(crate) async fn wait_state(&self, task_id: &str, state: v1::TaskState) -> v1::TaskStatus {
+        self.wait_for(&format!("{state:?} of {task_id}"), |heard| {
+            heard.statuses(task_id).into_iter().find(|status| status.state() == state)
+        })
+        .await
+    }
+}
+
+pub(crate) fn framework() -> v1::FrameworkInfo {
+    let capability = |kind: capability::Type| Capability { r#type: Some(kind.into()) };
+    v1::FrameworkInfo {
+        user: "root".to_owned(),
+        name: "test".to_owned(),
+        id: Some(FRAMEWORK.into()),
+        checkpoint: Some(true),
+        roles: vec!["*".to_owned()],
+        capabilities: vec![
+            capability(capability::Type::PartitionAware),
+            capability(capability::Type::TaskKillingState),
+        ],
+        ..Default::default()
+    }
+}
+
+/// A command task that runs this script.
+pub(crate) fn task(task_id: &str, script: &str) -> v1::TaskInfo {
+    v1::TaskInfo {
+        name: task_id.to_owned(),
+        task_id: task_id.into(),
+        agent_id: "cluster-S0".into(),
+        resources: vec![v1::Resource::scalar("cpus", 0.1), v1::Resource::scalar("mem", 32.0)],
+        command: Some(v1::CommandInfo { value: Some(script.to_owned()), ..Default::default() }),
+        ..Default::default()
+    }
+}
+
+/// An agent as a process of its own, killed when the test ends.
+#[derive(Debug)]
+pub(crate) struct AgentProcess {
+    child: Child,
+    pub(crate) port: u16,
+    pub(crate) work_dir: PathBuf,
+    master: u16,
+}
+
+impl AgentProcess {
+    pub(crate) fn start(master: &FakeMaster, work_dir: &Path) -> Self {
+        let (master, port) = (master.port, free_port());
+        let child = spawn(master, work_dir, port);
+        Self { child, port, work_dir: work_dir.to_owned(), master }
+    }
+
+    /// kill -9.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("reaped");
+    }
+
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        self.child = spawn(self.master, &self.work_dir, self.port);
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("asked").is_some()
+    }
+}
+
+fn spawn(master: u16, work_dir: &Path, port: u16) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_agent-fixture"))
+        .args(["--ip", "127.0.0.1", "--port", &port.to_string()])
+        .args(["--master", &format!("127.0.0.1:{master}")])
+        .args(["--resources", "cpus:4;mem:4096;disk:8192"])
+        .args(["--executor-registration-timeout", "20secs"])
+        .args(["--executor-reregistration-timeout", "15secs"])
+        .arg("--work-dir")
+        .arg(work_dir)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("an agent")
+}
+
+impl Drop for AgentProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        end_shims(&self.work_dir);
+    }
+}
+
+/// Ends the containers that a test leaves: each shim is the session leader named by its claim.
+fn end_shims(work_dir: &Path) {
+    let Ok(containers) = std::fs::read_dir(work_dir.join("run")) else { return };
+    for container in containers.flatten() {
+        let claim = std::fs::read_to_string(container.path().join("claim")).unwrap_or_default();
+        let claim: serde_json::Value = serde_json::from_str(&claim).unwrap_or_default();
+        if let Some(pid) = claim["pid"].as_i64() {
+            let _ =
+                Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+}
+
+/// Polls until `look` finds something.
+pub(crate) fn poll<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < DEADLINE, "no {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
