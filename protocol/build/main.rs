@@ -7,6 +7,7 @@ mod json;
 mod names;
 mod resources;
 mod schema;
+mod subjects;
 mod tables;
 
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let schema = schema::read(&descriptors);
     std::fs::write(out.join("json.rs"), json::generate(&schema))?;
     std::fs::write(out.join("resources.rs"), resources::generate(&schema))?;
+    std::fs::write(out.join("subjects.rs"), subjects::generate(&schema))?;
     std::fs::write(out.join("tables.rs"), tables::generate(&schema))?;
 
     let mut config = prost_build::Config::new();

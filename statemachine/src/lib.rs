@@ -13,7 +13,7 @@
 //!                    working State                      committed State
 //! ```
 #![forbid(unsafe_code)]
-#![deny(clippy::wildcard_enum_match_arm)]
+#![cfg_attr(not(any(test, feature = "testing")), deny(clippy::wildcard_enum_match_arm))]
 
 mod capability;
 mod codec;
@@ -24,6 +24,8 @@ mod deadline;
 mod draft;
 mod effect;
 mod event;
+#[cfg(test)]
+mod histories;
 mod id;
 mod ledger;
 mod outstanding;

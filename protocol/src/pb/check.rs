@@ -197,11 +197,18 @@ impl<'a> RawField<'a> {
     fn take(rest: &mut &'a [u8]) -> Result<Self, ProtobufError> {
         let (tag, wire_type) = decode_key(rest)?;
         let value = *rest;
-        skip_field(wire_type, tag, rest, DecodeContext::default())?;
-        let mut payload = &value[..value.len() - rest.len()];
-        if wire_type == WireType::LengthDelimited {
-            decode_varint(&mut payload)?;
-        }
+        let payload = if wire_type == WireType::LengthDelimited {
+            let length = decode_varint(rest)?;
+            let (payload, after) = usize::try_from(length)
+                .ok()
+                .and_then(|length| rest.split_at_checked(length))
+                .ok_or_else(|| ProtobufError::Malformed(format!("field {tag} is cut off")))?;
+            *rest = after;
+            payload
+        } else {
+            skip_field(wire_type, tag, rest, DecodeContext::default())?;
+            &value[..value.len() - rest.len()]
+        };
         Ok(Self { tag, wire_type, payload })
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::Decide;
 use crate::draft::{Draft, Reply};
 use crate::id::{AgentId, FrameworkId, Role};
+use crate::offer::{OfferSpec, OffersMade};
 use crate::rejection::Rejection;
 use crate::resources::Resources;
 use crate::time::Time;
@@ -90,7 +91,24 @@ pub struct Allocate {
 }
 
 impl Decide for Allocate {
-    fn decide(&self, _draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
+        let state = draft.state();
+        let mut offers = Vec::new();
+        for agent in state.agents.values().filter(|agent| agent.is_active()) {
+            let free = agent.free();
+            let taker = state.frameworks.values().find_map(|framework| {
+                let connected = framework.connection.is_connected();
+                let mut roles = framework.description.roles.iter();
+                let role = roles.find(|role| connected && framework.wants(role))?;
+                Some((framework.id, role.clone()))
+            });
+            if let Some((framework, role)) = taker.filter(|_| !free.is_empty()) {
+                offers.push(OfferSpec { framework, role, agent: agent.id, resources: free });
+            }
+        }
+        if !offers.is_empty() {
+            draft.record(OffersMade { offers, until: None });
+        }
         Ok(Reply::Done)
     }
 }

@@ -215,3 +215,152 @@ impl Fold for OffersAccepted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effect::FrameworkMessage;
+    use crate::task::Fault;
+    use crate::testing::{World, command_task, resources};
+
+    /// A world with two agents and a framework that holds an offer of each.
+    fn offered() -> (World, FrameworkId, Vec<OfferId>) {
+        let mut world = World::new();
+        world.agent("cpus:4;mem:4096");
+        world.agent("cpus:4;mem:4096");
+        let framework = world.framework(&["*"]);
+        world.allocate();
+        world.sent();
+        let offers = world.offers(framework);
+        (world, framework, offers)
+    }
+
+    fn task(id: &str, agent: AgentId) -> TaskSpec {
+        command_task(id, agent, "cpus:1;mem:64")
+    }
+
+    fn launch(tasks: &[TaskSpec]) -> Vec<Operation> {
+        vec![Operation::Launch(tasks.to_vec())]
+    }
+
+    /// What a framework is told of its tasks: state, reason and words.
+    fn told(world: &mut World, framework: FrameworkId) -> Vec<(TaskState, Option<Reason>, String)> {
+        let told = world.told(framework).into_iter();
+        told.map(|message| match message {
+            FrameworkMessage::Updated(update) => {
+                let status = &update.status;
+                let words = status.message.as_deref().unwrap_or_default().to_owned();
+                (status.state, status.reason, words)
+            }
+            other => panic!("not an update: {other:?}"),
+        })
+        .collect()
+    }
+
+    fn check_refused(world: &mut World, framework: FrameworkId, state: TaskState, words: &str) {
+        let told = told(world, framework);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0].0, state, "{told:?}");
+        assert!(told[0].2.contains(words), "{told:?} does not say {words}");
+    }
+
+    #[test]
+    fn a_launch_uses_and_the_rest_is_free() {
+        let (mut world, framework, offers) = offered();
+        world.accept(framework, &offers[..1], launch(&[task("t", AgentId(0))]));
+        let agent = &world.state.agents[&AgentId(0)];
+        assert_eq!(agent.used, resources("cpus:1;mem:64"));
+        assert_eq!(agent.free(), resources("cpus:3;mem:4032"));
+        assert_eq!(told(&mut world, framework), [], "no TASK_STAGING is sent, semantics 94");
+    }
+
+    #[test]
+    fn an_offer_can_be_taken_once() {
+        let (mut world, framework, offers) = offered();
+        world.accept(framework, &offers[..1], launch(&[task("t", AgentId(0))]));
+        world.sent();
+        world.accept(framework, &offers[..1], launch(&[task("u", AgentId(0))]));
+        let words = "is no longer valid";
+        check_refused(&mut world, framework, TaskState::Dropped, words); // semantics 80
+        assert_eq!(world.state.tasks.len(), 1, "gaps 13");
+    }
+
+    #[test]
+    fn offers_of_two_agents_do_not_mix_and_are_consumed() {
+        let (mut world, framework, offers) = offered();
+        world.accept(framework, &offers, launch(&[task("t", AgentId(0))]));
+        check_refused(&mut world, framework, TaskState::Dropped, "of another agent");
+        assert!(world.state.offers.is_empty(), "semantics 80");
+    }
+
+    #[test]
+    fn the_same_offer_twice_is_refused() {
+        let (mut world, framework, offers) = offered();
+        let twice = [offers[0], offers[0]];
+        world.accept(framework, &twice, launch(&[task("t", AgentId(0))]));
+        check_refused(&mut world, framework, TaskState::Dropped, "Duplicate offer"); // semantics 81
+    }
+
+    #[test]
+    fn another_frameworks_offer_is_refused_and_stays() {
+        let (mut world, framework, offers) = offered();
+        let other = world.framework(&["*"]);
+        world.sent();
+        world.accept(other, &offers[..1], launch(&[task("t", AgentId(0))]));
+        check_refused(&mut world, other, TaskState::Dropped, "not an offer to this framework");
+        assert_eq!(world.offers(framework), offers);
+    }
+
+    #[test]
+    fn one_invalid_task_does_not_stop_its_siblings() {
+        let (mut world, framework, offers) = offered();
+        let greedy = command_task("greedy", AgentId(0), "cpus:9");
+        let tasks = [task("a", AgentId(0)), greedy, task("b", AgentId(0))];
+        world.accept(framework, &offers[..1], launch(&tasks));
+        check_refused(&mut world, framework, TaskState::Error, "more than available");
+        assert_eq!(world.state.tasks.len(), 2, "semantics 92");
+    }
+
+    #[test]
+    fn faults_are_found_in_the_order_of_semantics_140() {
+        let (mut world, framework, offers) = offered();
+        let mut spec = task("t", AgentId(1));
+        spec.fault = Some(Fault::Id("the id is wrong".into()));
+        world.accept(framework, &offers[..1], launch(&[spec.clone()]));
+        check_refused(&mut world, framework, TaskState::Error, "the id is wrong");
+        world.allocate();
+        world.sent();
+        let offers = world.offers(framework);
+        let of_first = offers.iter().find(|id| world.state.offers[*id].agent == AgentId(0));
+        let of_first = *of_first.expect("an offer");
+        spec.fault = Some(Fault::Shape("the shape is wrong".into()));
+        world.accept(framework, &[of_first], launch(&[spec]));
+        check_refused(&mut world, framework, TaskState::Error, "invalid agent"); // semantics 142
+    }
+
+    #[test]
+    fn a_task_id_is_used_once_at_a_time() {
+        let (mut world, framework, offers) = offered();
+        let twice = [task("t", AgentId(0)), task("t", AgentId(0))];
+        world.accept(framework, &offers[..1], launch(&twice));
+        check_refused(&mut world, framework, TaskState::Error, "duplicate ID"); // semantics 141
+        world.update(framework, "t", TaskState::Finished, 1).expect("taken");
+        world.acknowledge(framework, "t", 1);
+        world.launch(framework, "t", "cpus:1");
+        assert_eq!(world.state.tasks.len(), 1, "completed ids may be reused");
+    }
+
+    #[test]
+    fn offers_survive_a_change_of_leader() {
+        let (mut world, framework, offers) = offered();
+        world.lead(2);
+        let again = world.subscription(Some("c-0000"), &["*"]);
+        world.subscribe(again);
+        let [FrameworkMessage::Offers(again)] = &world.told(framework)[..] else {
+            panic!("the offers are not sent again");
+        };
+        assert_eq!(again.iter().map(|offer| offer.id).collect::<Vec<_>>(), offers);
+        world.accept(framework, &offers[..1], launch(&[task("t", AgentId(0))]));
+        assert_eq!(world.state.tasks.len(), 1, "gaps 13: the agent is awaited, not gone");
+    }
+}

@@ -1,41 +1,235 @@
-//! Sums, differences and containment of resources.
+//! Sums, differences and containment of resources. Both sides are sorted, so that even hostile sums
+//! of many thousands cost no more than reading them.
 
-use super::{DiskKind, Name, Ranges, Resource, Resources, Scalar, Value};
+use std::cmp::Ordering;
+
+use super::{Name, Resource, Resources, Scalar, Value};
+
+/// Up to so many resources are added one by one; more are sorted in at once.
+const ADDED_SINGLY_MAX: usize = 8;
+
+impl Resources {
+    /// None at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each resource, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Resource> {
+        self.0.iter()
+    }
+
+    /// Adds one resource.
+    pub fn add(&mut self, resource: &Resource) {
+        if resource.value.is_empty() {
+            return;
+        }
+        let found = if resource.is_counted() {
+            Err(self.0.partition_point(|held| held <= resource))
+        } else {
+            self.0.binary_search_by(|held| held.cmp_kind(resource))
+        };
+        match found {
+            Ok(at) => self.0[at].value.add(&resource.value),
+            Err(at) => self.0.insert(at, resource.clone()),
+        }
+    }
+
+    /// Adds all of `other`.
+    pub fn add_all(&mut self, other: &Self) {
+        if self.is_empty() {
+            self.clone_from(other);
+        } else if other.0.len() <= ADDED_SINGLY_MAX {
+            for resource in other {
+                self.add(resource);
+            }
+        } else {
+            let mut all = std::mem::take(&mut self.0);
+            all.extend_from_slice(&other.0);
+            *self = Self::from(all);
+        }
+    }
+
+    /// Takes `resource` out; false, and nothing changed, if it is not all there.
+    pub fn take(&mut self, resource: &Resource) -> bool {
+        if resource.value.is_empty() {
+            return true;
+        }
+        let Some(at) = self.0.iter().position(|held| held.covers(resource)) else {
+            return false;
+        };
+        if !self.0[at].deduct(resource) {
+            self.0.remove(at);
+        }
+        true
+    }
+
+    /// Takes all of `other` out; false, and nothing changed, if it is not all there.
+    pub fn take_all(&mut self, other: &Self) -> bool {
+        let whole = self.contains(other);
+        if whole {
+            self.remove_all(other);
+        }
+        whole
+    }
+
+    /// Takes `other` out as far as it goes: what is not all there stays.
+    pub fn remove_all(&mut self, other: &Self) {
+        self.remove_each(other.iter());
+    }
+
+    /// Takes each of these, which are sorted, out as far as it goes.
+    pub(crate) fn remove_each<'a>(&mut self, others: impl Iterator<Item = &'a Resource>) {
+        let mut others = others.peekable();
+        self.0.retain_mut(|held| {
+            while others.next_if(|other| other.cmp_slot(held).is_lt()).is_some() {}
+            match others.next_if(|other| held.covers(other)) {
+                Some(other) => held.deduct(other),
+                None => true,
+            }
+        });
+    }
+
+    /// Whether all of `other` could be taken out.
+    pub fn contains(&self, other: &Self) -> bool {
+        // only counted resources are there more than once, side by side
+        other.0.chunk_by(|a, b| a == b).all(|copies| {
+            let wanted = &copies[0];
+            let first = self.0.partition_point(|held| held.cmp_slot(wanted).is_lt());
+            let held = self.0[first..].iter().take(copies.len());
+            held.filter(|held| held.covers(wanted)).count() == copies.len()
+        })
+    }
+
+    /// This less `other`, as far as it goes.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let mut rest = self.clone();
+        rest.remove_all(other);
+        rest
+    }
+
+    /// Those that are wanted.
+    #[must_use]
+    pub fn filtered(&self, wanted: impl Fn(&Resource) -> bool) -> Self {
+        Self(self.iter().filter(|resource| wanted(resource)).cloned().collect())
+    }
+
+    /// The sum of all scalars of this name, whatever they are reserved for.
+    pub fn scalar(&self, name: &Name) -> Scalar {
+        let named = self.iter().filter(|resource| resource.name == *name);
+        Scalar(named.fold(0, |sum, resource| sum.saturating_add(resource.value.thousandths())))
+    }
+}
+
+/// Sums up resources in any order, whether or not they came from a sum.
+impl From<Vec<Resource>> for Resources {
+    fn from(mut all: Vec<Resource>) -> Self {
+        all.retain(|resource| !resource.value.is_empty());
+        all.sort();
+        all.dedup_by(|next, held| {
+            let merges = !next.is_counted() && held.cmp_kind(next).is_eq();
+            if merges {
+                held.value.add(&next.value);
+            }
+            merges
+        });
+        Self(all)
+    }
+}
+
+impl FromIterator<Resource> for Resources {
+    fn from_iter<I: IntoIterator<Item = Resource>>(resources: I) -> Self {
+        Self::from(resources.into_iter().collect::<Vec<_>>())
+    }
+}
+
+impl<'a> IntoIterator for &'a Resources {
+    type Item = &'a Resource;
+    type IntoIter = std::slice::Iter<'a, Resource>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
 
 impl Resource {
-    /// Whether both are the same thing, so that their amounts may be added (semantics 134).
-    fn merges_with(&self, other: &Self) -> bool {
-        self.is_same_kind(other) && !self.is_indivisible() && !self.shared
-    }
-
-    fn is_same_kind(&self, other: &Self) -> bool {
-        self.name == other.name
-            && std::mem::discriminant(&self.value) == std::mem::discriminant(&other.value)
-            && self.reservations == other.reservations
-            && self.disk == other.disk
-            && self.provider == other.provider
-            && self.shared == other.shared
-            && self.revocable == other.revocable
-    }
-
     /// Whether it is given out whole or not at all (semantics 133).
     pub fn is_indivisible(&self) -> bool {
         self.disk.as_ref().is_some_and(|disk| {
             disk.persistence.is_some()
-                || disk
-                    .source
-                    .as_ref()
-                    .is_some_and(|source| matches!(source.kind, DiskKind::Mount | DiskKind::Block))
+                || disk.source.as_ref().is_some_and(|source| source.kind.is_indivisible())
         })
+    }
+
+    /// Whether equal ones stand side by side in a sum instead of merging (semantics 134).
+    fn is_counted(&self) -> bool {
+        self.shared || self.is_indivisible()
+    }
+
+    /// Compares all but the amount. Resources of one kind merge, unless they are counted.
+    fn cmp_kind(&self, other: &Self) -> Ordering {
+        let key = |it: &Self| (it.value.rank(), it.shared, it.revocable);
+        self.name
+            .cmp(&other.name)
+            .then_with(|| self.reservations.cmp(&other.reservations))
+            .then_with(|| self.disk.cmp(&other.disk))
+            .then_with(|| self.provider.cmp(&other.provider))
+            .then_with(|| key(self).cmp(&key(other)))
+    }
+
+    /// Compares where in a sum they stand: the amount matters only for counted ones.
+    fn cmp_slot(&self, other: &Self) -> Ordering {
+        self.cmp_kind(other).then_with(|| {
+            if self.is_counted() { self.value.cmp(&other.value) } else { Ordering::Equal }
+        })
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        self.cmp_slot(other).is_eq() && self.value.contains(&other.value)
+    }
+
+    /// Takes `other`, which this covers, out of it; false if nothing is left.
+    fn deduct(&mut self, other: &Self) -> bool {
+        self.value.subtract(&other.value);
+        !self.value.is_empty()
+    }
+}
+
+/// The order of sums: by kind first, so that it does not depend on amounts.
+impl Ord for Resource {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.cmp_kind(other).then_with(|| self.value.cmp(&other.value))
+    }
+}
+
+impl PartialOrd for Resource {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
 impl Value {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Scalar(scalar) => scalar.0 <= 0,
             Self::Ranges(ranges) => ranges.is_empty(),
             Self::Set(set) => set.is_empty(),
+        }
+    }
+
+    /// The quantity, if it is one; 0 for ranges and sets.
+    pub(super) fn thousandths(&self) -> i64 {
+        match self {
+            Self::Scalar(scalar) => scalar.0,
+            Self::Ranges(_) | Self::Set(_) => 0,
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Scalar(_) => 0,
+            Self::Ranges(_) => 1,
+            Self::Set(_) => 2,
         }
     }
 
@@ -59,175 +253,10 @@ impl Value {
 
     fn subtract(&mut self, other: &Self) {
         match (self, other) {
-            (Self::Scalar(a), Self::Scalar(b)) => a.0 -= b.0,
+            (Self::Scalar(a), Self::Scalar(b)) => a.0 = a.0.saturating_sub(b.0),
             (Self::Ranges(a), Self::Ranges(b)) => a.subtract(b),
             (Self::Set(a), Self::Set(b)) => a.retain(|item| !b.contains(item)),
             _ => {}
-        }
-    }
-}
-
-impl Resources {
-    /// None at all.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Each resource, in order.
-    pub fn iter(&self) -> std::slice::Iter<'_, Resource> {
-        self.0.iter()
-    }
-
-    /// Adds one resource.
-    pub fn add(&mut self, resource: &Resource) {
-        if resource.value.is_empty() {
-            return;
-        }
-        if let Some(held) = self.0.iter_mut().find(|held| held.merges_with(resource)) {
-            held.value.add(&resource.value);
-        } else {
-            let at = self.0.partition_point(|held| held <= resource);
-            self.0.insert(at, resource.clone());
-        }
-    }
-
-    /// Adds all of `other`.
-    pub fn add_all(&mut self, other: &Self) {
-        for resource in &other.0 {
-            self.add(resource);
-        }
-    }
-
-    /// Takes `resource` out; false, and nothing changed, if it is not all there.
-    pub fn take(&mut self, resource: &Resource) -> bool {
-        if resource.value.is_empty() {
-            return true;
-        }
-        let found = self.0.iter().position(|held| {
-            held.is_same_kind(resource)
-                && if held.is_indivisible() || held.shared {
-                    held.value == resource.value
-                } else {
-                    held.value.contains(&resource.value)
-                }
-        });
-        let Some(at) = found else { return false };
-        self.0[at].value.subtract(&resource.value);
-        if self.0[at].value.is_empty() {
-            self.0.remove(at);
-        }
-        true
-    }
-
-    /// Takes all of `other` out; false, and nothing changed, if it is not all there.
-    pub fn take_all(&mut self, other: &Self) -> bool {
-        let mut rest = self.clone();
-        let whole = other.0.iter().all(|resource| rest.take(resource));
-        if whole {
-            *self = rest;
-        }
-        whole
-    }
-
-    /// Whether all of `other` could be taken out.
-    pub fn contains(&self, other: &Self) -> bool {
-        self.clone().take_all(other)
-    }
-
-    /// This less `other`, as far as it goes.
-    #[must_use]
-    pub fn without(&self, other: &Self) -> Self {
-        let mut rest = self.clone();
-        for resource in &other.0 {
-            rest.take(resource);
-        }
-        rest
-    }
-
-    /// The sum of all scalars of this name, whatever they are reserved for.
-    pub fn scalar(&self, name: &Name) -> Scalar {
-        Scalar(
-            self.0
-                .iter()
-                .filter(|resource| resource.name == *name)
-                .map(|resource| match resource.value {
-                    Value::Scalar(scalar) => scalar.0,
-                    Value::Ranges(_) | Value::Set(_) => 0,
-                })
-                .sum(),
-        )
-    }
-}
-
-impl FromIterator<Resource> for Resources {
-    fn from_iter<I: IntoIterator<Item = Resource>>(resources: I) -> Self {
-        let mut sum = Self::default();
-        for resource in resources {
-            sum.add(&resource);
-        }
-        sum
-    }
-}
-
-impl<'a> IntoIterator for &'a Resources {
-    type Item = &'a Resource;
-    type IntoIter = std::slice::Iter<'a, Resource>;
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-impl Ranges {
-    /// The union of inclusive ranges in any order.
-    pub fn new(ranges: impl IntoIterator<Item = (u64, u64)>) -> Self {
-        let mut sorted: Vec<_> = ranges.into_iter().filter(|(begin, end)| begin <= end).collect();
-        sorted.sort_unstable();
-        let mut merged: Vec<(u64, u64)> = Vec::with_capacity(sorted.len());
-        for (begin, end) in sorted {
-            match merged.last_mut() {
-                Some(last) if begin <= last.1.saturating_add(1) => last.1 = last.1.max(end),
-                _ => merged.push((begin, end)),
-            }
-        }
-        Self(merged)
-    }
-
-    /// The ranges, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.0.iter().copied()
-    }
-
-    /// None at all.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn add(&mut self, other: &Self) {
-        *self = Self::new(self.iter().chain(other.iter()));
-    }
-
-    fn contains(&self, other: &Self) -> bool {
-        other.iter().all(|(begin, end)| {
-            self.iter().any(|(held_begin, held_end)| held_begin <= begin && end <= held_end)
-        })
-    }
-
-    fn subtract(&mut self, other: &Self) {
-        for (begin, end) in other.iter() {
-            let mut rest = Vec::with_capacity(self.0.len() + 1);
-            for (held_begin, held_end) in self.iter() {
-                if end < held_begin || held_end < begin {
-                    rest.push((held_begin, held_end));
-                    continue;
-                }
-                if held_begin < begin {
-                    rest.push((held_begin, begin - 1));
-                }
-                if end < held_end {
-                    rest.push((end + 1, held_end));
-                }
-            }
-            self.0 = rest;
         }
     }
 }

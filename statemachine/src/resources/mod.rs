@@ -2,6 +2,9 @@
 //! (semantics F).
 
 mod algebra;
+#[cfg(test)]
+mod laws;
+mod quantities;
 mod ranges;
 mod reservation;
 mod scalar;
@@ -13,6 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+pub use quantities::Quantities;
 pub use ranges::Ranges;
 pub use scalar::Scalar;
 
@@ -176,9 +180,16 @@ pub enum DiskKind {
     Raw,
 }
 
+impl DiskKind {
+    /// Whether a disk of this kind is given out whole or not at all.
+    fn is_indivisible(self) -> bool {
+        matches!(self, Self::Mount | Self::Block)
+    }
+}
+
 /// One resource. The role that it is allocated to is no part of it: offers, tasks and executors
 /// each have one role for all they hold (semantics 130).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resource {
     /// What it is.
     #[serde(rename = "n")]
@@ -203,7 +214,8 @@ pub struct Resource {
     pub revocable: bool,
 }
 
-/// A sum of resources, normalised: sorted, mergeable ones merged, empty ones gone (semantics 134).
+/// A sum of resources in its one normal form: sorted by kind, mergeable ones merged, empty ones gone
+/// (semantics 134). Equal sums are equal here and encode equally.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Resources(pub(crate) Vec<Resource>);
+#[serde(from = "Vec<Resource>")]
+pub struct Resources(Vec<Resource>);

@@ -86,3 +86,69 @@ impl Fold for TaskKillRequested {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TaskState;
+    use crate::effect::FrameworkMessage;
+    use crate::testing::World;
+
+    fn kill(world: &mut World, framework: FrameworkId, task: &str, agent: Option<AgentId>) {
+        world.sent();
+        world.must(Kill { framework, task: task.into(), agent, policy: Bytes::new() });
+    }
+
+    fn kills(world: &mut World) -> usize {
+        let sent = world.sent().into_iter();
+        sent.filter(|effect| {
+            matches!(effect, Effect::Agent { directive: Directive::Kill { .. }, .. })
+        })
+        .count()
+    }
+
+    fn launched() -> (World, FrameworkId) {
+        let mut world = World::new();
+        world.agent("cpus:4;mem:4096");
+        let framework = world.framework(&["*"]);
+        world.launch(framework, "t", "cpus:1;mem:64");
+        (world, framework)
+    }
+
+    #[test]
+    fn each_kill_is_forwarded() {
+        let (mut world, framework) = launched();
+        for _ in 0..2 {
+            kill(&mut world, framework, "t", None);
+            assert_eq!(kills(&mut world), 1, "semantics 205");
+        }
+    }
+
+    #[test]
+    fn a_kill_for_another_agent_means_nothing() {
+        let (mut world, framework) = launched();
+        kill(&mut world, framework, "t", Some(AgentId(7)));
+        assert_eq!(world.sent(), [], "semantics 204");
+    }
+
+    #[test]
+    fn the_wish_outlives_leaders_and_absences() {
+        let (mut world, framework) = launched();
+        world.lead(2);
+        kill(&mut world, framework, "t", None);
+        assert_eq!(kills(&mut world), 0, "the agent is not there");
+        let back = world.hello(Some(AgentId(0)), "cpus:4;mem:4096");
+        world.must(back);
+        assert_eq!(kills(&mut world), 1, "gaps 49");
+    }
+
+    #[test]
+    fn a_kill_of_an_unknown_task_is_answered_by_reconciliation() {
+        let (mut world, framework) = launched();
+        kill(&mut world, framework, "never launched", None);
+        let [FrameworkMessage::Updated(update)] = &world.told(framework)[..] else {
+            panic!("no answer, semantics 203");
+        };
+        assert_eq!(update.status.state, TaskState::Unknown);
+    }
+}

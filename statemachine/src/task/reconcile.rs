@@ -102,3 +102,91 @@ fn known(task: &Arc<Task>, now: Time) -> FrameworkMessage {
     }
     task.message(&Arc::new(status))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    fn ask(
+        world: &mut World,
+        framework: FrameworkId,
+        task: &str,
+        agent: Option<AgentId>,
+    ) -> Status {
+        world.sent();
+        let tasks = vec![Question { task: task.into(), agent }];
+        world.must(Reconcile { framework, tasks });
+        match &world.told(framework)[..] {
+            [FrameworkMessage::Updated(update)] => Status::clone(&update.status),
+            told => panic!("not one answer: {told:?}"),
+        }
+    }
+
+    fn check(status: &Status, state: TaskState) {
+        assert_eq!(status.state, state);
+        assert_eq!(status.reason, Some(Reason::RECONCILIATION));
+        assert_eq!(status.update, None, "answers are not to be acknowledged");
+    }
+
+    #[test]
+    fn a_known_task_is_told_as_last_forwarded() {
+        let mut world = World::new();
+        let agent = world.agent("cpus:4;mem:4096");
+        let framework = world.framework(&["*"]);
+        world.launch(framework, "t", "cpus:1;mem:64");
+        check(&ask(&mut world, framework, "t", None), TaskState::Staging);
+        world.update(framework, "t", TaskState::Running, 1).expect("taken");
+        check(&ask(&mut world, framework, "t", Some(agent)), TaskState::Running); // semantics 211
+    }
+
+    #[test]
+    fn an_unknown_task_depends_on_its_agent() {
+        let mut world = World::new();
+        let agent = world.agent("cpus:4;mem:4096");
+        let framework = world.framework(&["*"]);
+        check(&ask(&mut world, framework, "x", None), TaskState::Unknown); // semantics 216
+        check(&ask(&mut world, framework, "x", Some(agent)), TaskState::Gone); // semantics 213
+        check(&ask(&mut world, framework, "x", Some(AgentId(9))), TaskState::Unknown);
+        let session = world.state.agents[&agent].session().expect("connected");
+        world.must(crate::agent::Disconnect { agent, session });
+        world.pass_ms(600_000);
+        let status = ask(&mut world, framework, "x", Some(agent));
+        check(&status, TaskState::Unreachable); // semantics 214
+        assert_eq!(status.unreachable_at, Some(world.now));
+    }
+
+    #[test]
+    fn frameworks_that_cannot_tell_hear_of_lost_tasks() {
+        let mut world = World::new();
+        let mut subscribe = world.subscription(None, &["*"]);
+        subscribe.description.capabilities = crate::Capabilities::default();
+        let framework = world.subscribe(subscribe);
+        check(&ask(&mut world, framework, "x", None), TaskState::Lost); // semantics 217
+    }
+
+    #[test]
+    fn asking_about_nothing_is_asking_about_all_that_is_not_over() {
+        let mut world = World::new();
+        world.agent("cpus:4;mem:4096");
+        let framework = world.framework(&["*"]);
+        for task in ["a", "b", "c"] {
+            world.launch(framework, task, "cpus:1;mem:64");
+        }
+        world.update(framework, "b", TaskState::Finished, 1).expect("taken");
+        world.update(framework, "c", TaskState::Finished, 2).expect("taken");
+        world.acknowledge(framework, "c", 2);
+        world.sent();
+        world.must(Reconcile { framework, tasks: Vec::new() });
+        let told: Vec<_> = world
+            .told(framework)
+            .into_iter()
+            .map(|message| match message {
+                FrameworkMessage::Updated(update) => (update.task.to_string(), update.status.state),
+                other => panic!("not an update: {other:?}"),
+            })
+            .collect();
+        let want = [("a".to_owned(), TaskState::Staging), ("b".to_owned(), TaskState::Finished)];
+        assert_eq!(told, want, "semantics 210");
+    }
+}

@@ -1,0 +1,90 @@
+//! Who leads, as this node knows it, told only when it can be acted upon.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::async_runtime::watch::WatchReceiver;
+use openraft::metrics::RaftMetrics;
+use openraft::{Instant as _, ReadPolicy, ServerState};
+use tokio::sync::watch;
+
+use crate::raft::{Raft, TypeConfig};
+
+/// Who leads, as this node knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leadership {
+    /// This node, in `term`. Everything up to its own term's first entry is applied, and a quorum
+    /// has confirmed it since: it may decide.
+    Leader {
+        /// What proposals are made with.
+        term: u64,
+    },
+    /// Another node.
+    Follower {
+        /// Its number and address.
+        leader: (u64, String),
+    },
+    /// Nobody, as far as this node knows: an election goes on, or a quorum cannot be reached.
+    Electing,
+    /// The journal does not run; the text says why.
+    Stopped(String),
+}
+
+/// Follows one run of openraft and tells of leadership until that run ends.
+pub(crate) async fn watch(raft: Raft, limits: Limits, leadership: Arc<watch::Sender<Leadership>>) {
+    let mut metrics = raft.metrics();
+    loop {
+        let now = metrics.borrow_watched().clone();
+        if now.running_state.is_err() {
+            return;
+        }
+        let seen = see(&raft, &now, limits, &leadership).await;
+        leadership.send_if_modified(|current| {
+            let changed = *current != seen;
+            *current = seen;
+            changed
+        });
+        // a leader that reaches nobody is not told so: it has to look
+        let changed = tokio::time::timeout(limits.look_again, metrics.changed()).await;
+        if matches!(changed, Ok(Err(_))) {
+            return;
+        }
+    }
+}
+
+/// How patient the watch is.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) look_again: Duration,
+    /// A leader that no quorum has answered for so long does not lead any more.
+    pub(crate) without_quorum: Duration,
+}
+
+async fn see(
+    raft: &Raft,
+    now: &RaftMetrics<TypeConfig>,
+    limits: Limits,
+    leadership: &watch::Sender<Leadership>,
+) -> Leadership {
+    if now.state == ServerState::Leader {
+        let leader = Leadership::Leader { term: now.current_term };
+        let quorum = now.last_quorum_acked.is_some_and(|at| at.elapsed() < limits.without_quorum);
+        let known = *leadership.borrow() == leader;
+        let confirmed = known && quorum || confirm(raft, limits.without_quorum).await;
+        return if confirmed { leader } else { Leadership::Electing };
+    }
+    let membership = now.membership_config.membership();
+    let leader = now.current_leader.and_then(|id| Some((id, membership.get_node(&id)?)));
+    match leader {
+        Some((id, member)) if id != now.id => {
+            Leadership::Follower { leader: (id, member.address.clone()) }
+        }
+        _ => Leadership::Electing,
+    }
+}
+
+/// Whether a quorum answers, and everything up to our own term's first entry is applied.
+async fn confirm(raft: &Raft, limit: Duration) -> bool {
+    let read = raft.ensure_linearizable(ReadPolicy::ReadIndex);
+    matches!(tokio::time::timeout(limit, read).await, Ok(Ok(_)))
+}

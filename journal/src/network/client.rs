@@ -1,0 +1,211 @@
+//! The sending side: one handle per peer and kind of traffic.
+
+use std::io;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use openraft::base::{BoxFuture as RaftFuture, BoxStream};
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::RPCOption;
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
+    TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
+
+use super::message::{
+    Answer, AppendAnswer, Ask, Envelope, SnapshotAnswer, SnapshotStart, decode, encode,
+};
+use crate::identity::{Identity, read};
+use crate::member::Member;
+use crate::raft::{TypeConfig, Vote};
+use crate::snapshot::SnapshotFile;
+use crate::transport::{Frames, Peer, Transport, TransportError};
+
+type RaftSnapshot = openraft::alias::SnapshotOf<TypeConfig, SnapshotFile>;
+type Rpc<T> = Result<T, RPCError<TypeConfig>>;
+
+/// Makes handles on peers for openraft.
+#[derive(Clone)]
+pub(crate) struct Network {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) identity: Arc<RwLock<Identity>>,
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = Connection;
+
+    /// openraft calls this once for each kind of traffic, so that heartbeats never wait behind
+    /// entries.
+    async fn new_client(&mut self, node: u64, member: &Member) -> Connection {
+        self.connect(node, member)
+    }
+}
+
+impl Network {
+    pub(crate) fn connect(&self, node: u64, member: &Member) -> Connection {
+        let peer = self.transport.peer(node, &member.address).into();
+        let address = Address {
+            cluster_id: read(&self.identity).cluster_id.as_str().into(),
+            node,
+            incarnation: member.incarnation.as_str().into(),
+        };
+        Connection { peer, address }
+    }
+}
+
+/// One peer, for one kind of traffic.
+pub(crate) struct Connection {
+    peer: Arc<dyn Peer>,
+    address: Address,
+}
+
+#[derive(Clone)]
+struct Address {
+    cluster_id: Arc<str>,
+    node: u64,
+    incarnation: Arc<str>,
+}
+
+impl Address {
+    fn seal(&self, body: Vec<u8>) -> Result<Bytes, TransportError> {
+        encode(&Envelope {
+            cluster_id: self.cluster_id.to_string(),
+            node: self.node,
+            incarnation: self.incarnation.to_string(),
+            body,
+        })
+    }
+}
+
+impl Connection {
+    pub(crate) async fn ask(&self, ask: &Ask, limit: Duration) -> Result<Answer, TransportError> {
+        let request = self.address.seal(encode(ask)?.into())?;
+        let answer = tokio::time::timeout(limit, self.peer.ask(request)).await;
+        let answer = answer.map_err(|_| TransportError(format!("no answer in {limit:?}")))??;
+        decode(&answer)
+    }
+
+    async fn call(&self, ask: Ask, option: &RPCOption) -> Rpc<Answer> {
+        self.ask(&ask, option.hard_ttl()).await.map_err(|error| rpc(&error))
+    }
+
+    async fn send_snapshot(
+        &self,
+        vote: Vote,
+        snapshot: &SnapshotFile,
+    ) -> Result<SnapshotResponse<TypeConfig>, TransportError> {
+        let start = self.address.seal(encode(&SnapshotStart { vote })?.into())?;
+        let first = futures::stream::iter([Ok(start)]);
+        let frames: Frames = Box::pin(first.chain(super::receive::chunks(snapshot)));
+        let answer = self.peer.snapshot(frames).await?;
+        decode::<SnapshotAnswer>(&answer)?.map_err(TransportError)
+    }
+}
+
+impl RaftNetworkV2<TypeConfig> for Connection {
+    type SnapshotData = SnapshotFile;
+
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Rpc<AppendEntriesResponse<TypeConfig>> {
+        match self.call(Ask::Append(request), &option).await? {
+            Answer::Append(response) => Ok(response),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        _option: RPCOption,
+    ) -> RaftFuture<'s, Rpc<BoxStream<'s, Rpc<StreamAppendResult<TypeConfig>>>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+    {
+        let address = self.address.clone();
+        let requests: Frames =
+            Box::pin(input.map(move |request| address.seal(encode(&request)?.into())));
+        Box::pin(async move {
+            let answers = self.peer.append(requests).await.map_err(|error| rpc(&error))?;
+            let answers: BoxStream<'s, _> = Box::pin(answers.map(|answer| {
+                let answer = answer.and_then(|answer| decode::<AppendAnswer>(&answer));
+                answer
+                    .map_err(|error| rpc(&error))?
+                    .map_err(|refused| rpc(&TransportError(refused)))
+            }));
+            Ok(answers)
+        })
+    }
+
+    async fn vote(
+        &mut self,
+        request: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Rpc<VoteResponse<TypeConfig>> {
+        match self.call(Ask::Vote(request), &option).await? {
+            Answer::Vote(response) => Ok(response),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    async fn pre_vote(
+        &mut self,
+        request: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Rpc<VoteResponse<TypeConfig>> {
+        match self.call(Ask::PreVote(request), &option).await? {
+            Answer::Vote(response) => Ok(response),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// openraft gives this no time-out of its own: a peer that dies mid-way would hang replication
+    /// to it for ever.
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: RaftSnapshot,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let sending = self.send_snapshot(vote, &snapshot.snapshot);
+        tokio::select! {
+            closed = cancel => Err(StreamingError::Closed(closed)),
+            sent = tokio::time::timeout(option.hard_ttl(), sending) => match sent {
+                Ok(Ok(response)) => Ok(response),
+                Ok(Err(error)) => Err(StreamingError::Unreachable(Unreachable::new(&error))),
+                Err(_) => {
+                    let error = io::Error::from(io::ErrorKind::TimedOut);
+                    Err(StreamingError::Network(NetworkError::new(&error)))
+                }
+            },
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Rpc<TransferLeaderResponse<TypeConfig>> {
+        match self.call(Ask::Transfer(request), &option).await? {
+            Answer::Transfer(response) => Ok(response),
+            other => Err(unexpected(other)),
+        }
+    }
+}
+
+fn rpc(error: &TransportError) -> RPCError<TypeConfig> {
+    RPCError::Unreachable(Unreachable::new(error))
+}
+
+fn unexpected(answer: Answer) -> RPCError<TypeConfig> {
+    rpc(&TransportError(match answer {
+        Answer::Refused(why) => why,
+        _ => "the answer is of another kind than the question".into(),
+    }))
+}

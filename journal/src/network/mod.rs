@@ -1,0 +1,12 @@
+//! How replicas speak: every message encoded here, sent and received through the
+//! [`Transport`](crate::Transport) as opaque bytes.
+
+mod client;
+mod message;
+mod receive;
+mod server;
+
+pub(crate) use client::{Connection, Network};
+pub(crate) use message::{Answer, Ask, SnapshotAnswer};
+pub use message::{Invitation, MAX_FRAME_BYTES, invitation};
+pub(crate) use server::{Server, to_bytes};

@@ -1,0 +1,498 @@
+//! openraft's log storage. Appending encodes, caches, queues and returns; the callback comes after
+//! the commit.
+
+use std::fmt::Debug;
+use std::fs::File;
+use std::io;
+use std::ops::{Bound, Range, RangeBounds};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+use openraft::OptionalSend;
+use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
+use tokio::sync::oneshot;
+
+use super::queue::{Done, Operation, Queue};
+use super::state::State;
+use super::tail::{Disk, READERS, Tail, TailState};
+use super::writer::Writer;
+use crate::chain::Hash;
+use crate::entry::Entry;
+use crate::error::{OpenError, ReadError, Report};
+use crate::fault::Fault;
+use crate::format::Mark;
+use crate::history::{History, range_in_name};
+use crate::mend::Mender;
+use crate::raft::{LogId, RaftEntry, TypeConfig, Vote};
+
+/// The most bytes of entries in one append to a peer; an entry larger than this travels alone.
+const MAX_FRAME_BYTES: usize = 2 << 20;
+/// How often, and how many times, it is looked whether the store is closed.
+const CLOSE_POLL: Duration = Duration::from_millis(5);
+const CLOSE_POLLS: u32 = 1000;
+/// How many entries are read from disk at a time.
+const READ_AHEAD: u64 = 1024;
+
+/// A handle on the log; clones share it. The writer ends when the last is gone.
+#[derive(Clone)]
+pub(crate) struct LogStore(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    queue: Arc<Queue>,
+    tail: Tail,
+    history: Arc<History>,
+    mender: Option<Mender>,
+    writer: Mutex<Option<thread::JoinHandle<()>>>,
+    /// Dropped last, when the files are closed.
+    open: Arc<()>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.queue.close();
+        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        // the last handle may be one that a callback held, on the writer's own thread
+        if let Some(writer) = writer.filter(|it| it.thread().id() != thread::current().id()) {
+            // a writer that panicked has dropped its callbacks, which is reported there
+            let _ = writer.join();
+        }
+    }
+}
+
+impl LogStore {
+    /// Opens the log in `dir` and checks the chain of its tail.
+    pub(crate) fn open(
+        dir: &Path,
+        cache_bytes: usize,
+        disk: &dyn Disk,
+        fault: Fault,
+        mender: Option<Mender>,
+    ) -> Result<Self, OpenError> {
+        let (tail, tail_state) = Tail::open(dir, disk)?;
+        let history = Arc::new(History::open(dir, tail_state.purged)?);
+        let tail_bytes = check_tail(&tail, &tail_state, &history).map_err(|error| match error {
+            ReadError::File(error) => error,
+            error => OpenError::damaged(tail.path(), Report(&error).to_string()),
+        })?;
+        let mut state = State::new(cache_bytes, &tail_state, history.last());
+        state.tail_bytes = tail_bytes;
+        let queue = Arc::new(Queue::default());
+        let readers = dir.join(READERS);
+        let readers = File::create(&readers).map_err(OpenError::io(&readers))?;
+        let writer = Writer { tail: tail.clone(), queue: queue.clone(), fault, readers };
+        let writer = thread::Builder::new()
+            .name("journal-writer".into())
+            .spawn(move || writer.run())
+            .map_err(OpenError::io(tail.path()))?;
+        let (state, writer) = (Mutex::new(state), Mutex::new(Some(writer)));
+        Ok(Self(Arc::new(Shared {
+            state,
+            queue,
+            tail,
+            history,
+            mender,
+            writer,
+            open: Arc::new(()),
+        })))
+    }
+
+    pub(crate) fn history(&self) -> &Arc<History> {
+        &self.0.history
+    }
+
+    /// Waits until everything queued so far is on disk.
+    pub(crate) async fn flush(&self) -> io::Result<()> {
+        self.queue_and_wait(Operation::Barrier).await
+    }
+
+    /// Drops entries up to `index`, which are in the history, from the tail.
+    pub(crate) async fn trim(&self, index: u64) -> io::Result<()> {
+        self.queue_and_wait(|done| Operation::Trim(index, done)).await
+    }
+
+    /// Bytes of all entries appended since the journal was opened.
+    pub(crate) fn appended_bytes(&self) -> u64 {
+        self.state().appended_bytes
+    }
+
+    /// Bytes of the entries in the tail, about.
+    pub(crate) fn tail_bytes(&self) -> u64 {
+        self.state().tail_bytes
+    }
+
+    /// So many bytes left the tail for the history.
+    pub(crate) fn left_tail(&self, bytes: u64) {
+        let mut state = self.state();
+        state.tail_bytes = state.tail_bytes.saturating_sub(bytes);
+    }
+
+    /// The first index that is not in the history, and the hash it is chained to.
+    pub(crate) fn tail_start(&self) -> Option<(Hash, u64)> {
+        let before = self.0.history.last().or(self.state().purged);
+        let start = before.map_or((Hash::START, 0), |mark| (mark.hash, mark.index + 1));
+        self.last().filter(|last| last.index >= start.1).map(|_| start)
+    }
+
+    /// Records of the entries up to `applied` that did not reach the disk.
+    pub(crate) fn unwritten(&self, applied: u64) -> Vec<(u64, Vec<u8>)> {
+        let state = self.state();
+        let range = state.durable_end..applied.saturating_add(1);
+        state.cache.records(range)
+    }
+
+    /// Appends records that an earlier run could not write, as far as they are not there.
+    pub(crate) async fn restore(&self, records: Vec<(u64, Vec<u8>)>) -> io::Result<()> {
+        for (index, record) in &records {
+            let entry = Entry::decode(*index, record).map_err(io::Error::other)?;
+            let entry = entry.to_raft().map_err(io::Error::other)?;
+            let mut state = self.state();
+            if state.last.is_none_or(|last| last.index < *index) {
+                state.append(entry);
+            }
+        }
+        let end = records.last().map_or(0, |(index, _)| index + 1);
+        self.queue_and_wait(|done| Operation::Append(records, done)).await?;
+        self.state().flushed(end);
+        Ok(())
+    }
+
+    /// For [`wait_closed`](Self::wait_closed).
+    pub(crate) fn when_closed(&self) -> Weak<()> {
+        Arc::downgrade(&self.0.open)
+    }
+
+    /// Waits until nobody holds the store any more and its files are closed, so that they can be
+    /// opened again. Gives up after a while: opening tells then.
+    pub(crate) async fn wait_closed(open: Weak<()>) {
+        for _ in 0..CLOSE_POLLS {
+            if open.strong_count() == 0 {
+                return;
+            }
+            tokio::time::sleep(CLOSE_POLL).await;
+        }
+    }
+
+    /// Newest entry, durable or not.
+    pub(crate) fn last(&self) -> Option<Mark> {
+        self.state().last
+    }
+
+    /// What is known to be committed.
+    pub(crate) fn committed(&self) -> Option<LogId> {
+        self.state().committed
+    }
+
+    /// The first index that can be read.
+    pub(crate) fn first(&self) -> u64 {
+        self.state().purged.map_or(0, |mark| mark.index + 1)
+    }
+
+    /// Remembers the chain at a snapshot that is about to be installed.
+    pub(crate) fn remember(&self, mark: Mark) {
+        self.state().remember(mark);
+    }
+
+    /// The chain at `index`, wherever it lies.
+    pub(crate) fn mark(&self, index: u64) -> Result<Option<Mark>, ReadError> {
+        if let Some(mark) = self.state().mark(index) {
+            return Ok(Some(mark));
+        }
+        let entries = self.read_disk(index..index.saturating_add(1))?;
+        Ok(entries.first().map(|entry| Mark {
+            index: entry.index,
+            term: entry.term,
+            hash: entry.hash,
+        }))
+    }
+
+    /// Entries of `range` from disk, checked; as many as lie together, at most [`READ_AHEAD`].
+    pub(crate) fn read_disk(&self, range: Range<u64>) -> Result<Vec<Entry>, ReadError> {
+        let range = range.start..range.end.min(range.start.saturating_add(READ_AHEAD));
+        let found = self.0.history.read(range.clone())?;
+        if found.is_empty() { self.0.tail.read(range) } else { Ok(found) }
+    }
+
+    /// Entries of `range`, at most about `max_bytes` of them but at least one if there is one.
+    async fn read(&self, range: Range<u64>, max_bytes: usize) -> io::Result<Vec<RaftEntry>> {
+        let (mut entries, mut bytes, mut next) = (Vec::new(), 0, range.start);
+        while next < range.end && bytes < max_bytes {
+            let before = next;
+            for (entry, size) in self.read_cached(next..range.end) {
+                next = entry.log_id.index + 1;
+                bytes += size;
+                entries.push(entry);
+                if bytes >= max_bytes {
+                    break;
+                }
+            }
+            if next < range.end && bytes < max_bytes {
+                for entry in self.read_disk_blocking(next..range.end).await? {
+                    next = entry.index + 1;
+                    bytes += entry.payload.len();
+                    entries.push(entry.to_raft().map_err(io::Error::other)?);
+                    if bytes >= max_bytes {
+                        break;
+                    }
+                }
+            }
+            if next == before {
+                self.expect_none(next)?;
+                break;
+            }
+        }
+        Ok(entries)
+    }
+
+    /// An error when there should be an entry at `index`.
+    fn expect_none(&self, index: u64) -> Result<(), ReadError> {
+        let state = self.state();
+        let first = state.purged.map_or(0, |mark| mark.index + 1);
+        if state.last.is_some_and(|last| (first..=last.index).contains(&index)) {
+            let path = self.0.tail.path().to_path_buf();
+            return Err(ReadError::Missing { index, path });
+        }
+        Ok(())
+    }
+
+    fn read_cached(&self, range: Range<u64>) -> Vec<(RaftEntry, usize)> {
+        let state = self.state();
+        state.cache.range(range).map(|(entry, bytes)| (entry.clone(), bytes)).collect()
+    }
+
+    /// Entries of `range` as [`read_disk`](Self::read_disk), on a thread that may block. A damaged
+    /// segment is mended first.
+    async fn read_disk_blocking(&self, range: Range<u64>) -> io::Result<Vec<Entry>> {
+        let durable_end = self.state().durable_end;
+        let range = range.start..range.end.min(durable_end);
+        if range.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.read_on_thread(range.clone()).await? {
+            Ok(entries) => Ok(entries),
+            Err(error) => {
+                self.mend(error).await?;
+                Ok(self.read_on_thread(range).await??)
+            }
+        }
+    }
+
+    async fn read_on_thread(&self, range: Range<u64>) -> io::Result<Result<Vec<Entry>, ReadError>> {
+        let store = self.clone();
+        let read = tokio::task::spawn_blocking(move || store.read_disk(range));
+        read.await.map_err(io::Error::other)
+    }
+
+    /// Mends the segment that could not be read, if it was a segment.
+    pub(crate) async fn mend(&self, error: ReadError) -> Result<(), ReadError> {
+        let damaged = error.path().filter(|path| range_in_name(path).is_some());
+        let (Some(path), Some(mender)) = (damaged, &self.0.mender) else { return Err(error) };
+        tracing::error!(error = %Report(&error), "a segment is damaged");
+        self.0.history.replace(&mender.segment(path).await?);
+        Ok(())
+    }
+
+    async fn queue_and_wait(&self, operation: impl FnOnce(Done) -> Operation) -> io::Result<()> {
+        let (sender, receiver) = oneshot::channel();
+        let done: Done = Box::new(move |result| {
+            // nobody waits any more when the caller was cancelled
+            let _ = sender.send(result);
+        });
+        self.0.queue.push(operation(done));
+        receiver.await.map_err(|_| io::Error::other("the journal's writer is gone"))?
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RaftLogReader<TypeConfig> for LogStore {
+    async fn try_get_log_entries<R: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: R,
+    ) -> io::Result<Vec<RaftEntry>> {
+        self.read(to_range(&range), usize::MAX).await
+    }
+
+    async fn limited_get_log_entries(
+        &mut self,
+        start: u64,
+        end: u64,
+    ) -> io::Result<Vec<RaftEntry>> {
+        self.read(start..end, MAX_FRAME_BYTES).await
+    }
+
+    async fn entries_stream<R>(
+        &mut self,
+        range: R,
+    ) -> impl futures::Stream<Item = io::Result<RaftEntry>> + OptionalSend
+    where
+        R: RangeBounds<u64> + Clone + Debug + OptionalSend,
+    {
+        entries_stream(self.clone(), to_range(&range))
+    }
+
+    async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
+        Ok(self.state().vote)
+    }
+}
+
+/// Reads a bounded number of bytes at a time, however long the range is.
+fn entries_stream(
+    store: LogStore,
+    range: Range<u64>,
+) -> impl futures::Stream<Item = io::Result<RaftEntry>> {
+    use futures::stream::{self, StreamExt, TryStreamExt};
+    let chunks = stream::try_unfold(range, move |range| {
+        let store = store.clone();
+        async move {
+            if range.is_empty() {
+                return Ok::<_, io::Error>(None);
+            }
+            let entries = store.read(range.clone(), MAX_FRAME_BYTES).await?;
+            let Some(last) = entries.last() else {
+                return Ok(None);
+            };
+            let rest = last.log_id.index + 1..range.end;
+            Ok(Some((stream::iter(entries).map(Ok), rest)))
+        }
+    });
+    chunks.try_flatten()
+}
+
+impl RaftLogStorage<TypeConfig> for LogStore {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> io::Result<LogState<TypeConfig>> {
+        let state = self.state();
+        Ok(LogState {
+            last_purged_log_id: state.purged.map(|mark| mark.log_id()),
+            last_log_id: state.last.map(|mark| mark.log_id()),
+        })
+    }
+
+    async fn get_log_reader(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
+        let record = rmp_serde::to_vec_named(vote).map_err(io::Error::other)?;
+        self.queue_and_wait(|done| Operation::Vote(record, done)).await?;
+        self.state().vote = Some(*vote);
+        Ok(())
+    }
+
+    async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
+        let Some(committed) = committed else {
+            return Ok(());
+        };
+        self.state().committed = Some(committed);
+        self.0.queue.push(Operation::Committed(committed));
+        Ok(())
+    }
+
+    async fn read_committed(&mut self) -> io::Result<Option<LogId>> {
+        Ok(self.committed())
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed<TypeConfig>) -> io::Result<()>
+    where
+        I: IntoIterator<Item = RaftEntry> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let records: Vec<_> = {
+            let mut state = self.state();
+            entries.into_iter().map(|entry| state.append(entry)).collect()
+        };
+        let end = records.last().map_or(0, |(index, _)| index + 1);
+        let shared = Arc::downgrade(&self.0);
+        let done: Done = Box::new(move |result| {
+            if result.is_ok()
+                && let Some(shared) = shared.upgrade()
+            {
+                LogStore(shared).state().flushed(end);
+            }
+            callback.io_completed(result);
+        });
+        self.0.queue.push(Operation::Append(records, done));
+        Ok(())
+    }
+
+    async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {
+        let from = last.map_or(0, |last| last.index + 1);
+        if self.last().is_none_or(|newest| newest.index < from) {
+            return Ok(());
+        }
+        let mark = match last {
+            Some(last) => self.mark(last.index)?,
+            None => None,
+        };
+        self.state().truncate(from, mark);
+        self.queue_and_wait(|done| Operation::Truncate(from, done)).await
+    }
+
+    async fn purge(&mut self, last: LogId) -> io::Result<()> {
+        // a snapshot's mark comes first: the log may hold another entry at its index
+        let known = self.state().known(last.index);
+        let mark = match known.filter(|mark| mark.log_id() == last) {
+            Some(mark) => Some(mark),
+            None => self.mark(last.index)?.filter(|mark| mark.log_id() == last),
+        };
+        let mark = mark.ok_or_else(|| {
+            io::Error::other(format!("cannot purge up to {last}: its hash is not known"))
+        })?;
+        self.queue_and_wait(|done| Operation::Purge(mark, done)).await?;
+        self.state().purge(mark);
+        self.0.history.purge(mark.index).map_err(io::Error::other)
+    }
+}
+
+/// Reads the whole tail once, so that damage is found before anything is built on it. Gives the
+/// bytes of its entries.
+fn check_tail(tail: &Tail, state: &TailState, history: &History) -> Result<u64, ReadError> {
+    let Some((first, last)) = state.entries else {
+        return Ok(0);
+    };
+    let (mut next, mut bytes) = (first, 0);
+    while next <= last.index {
+        let entries = tail.read(next..next.saturating_add(READ_AHEAD))?;
+        if let Some(entry) = entries.first().filter(|entry| entry.index == first)
+            && let Some(base) = base_of(first, state, history)?
+        {
+            let damaged = |source| ReadError::Entry { path: tail.path().to_path_buf(), source };
+            entry.check(&base).map_err(damaged)?;
+        }
+        let missing = || ReadError::Missing { index: next, path: tail.path().to_path_buf() };
+        next = entries.last().ok_or_else(missing)?.index + 1;
+        bytes += entries.iter().map(Entry::encoded_bytes).sum::<u64>();
+    }
+    Ok(bytes)
+}
+
+/// The hash that the first entry of the tail is chained to.
+fn base_of(first: u64, state: &TailState, history: &History) -> Result<Option<Hash>, ReadError> {
+    let Some(before) = first.checked_sub(1) else {
+        return Ok(Some(Hash::START));
+    };
+    if let Some(purged) = state.purged.filter(|mark| mark.index == before) {
+        return Ok(Some(purged.hash));
+    }
+    Ok(history.read(before..first)?.first().map(|entry| entry.hash))
+}
+
+fn to_range(range: &impl RangeBounds<u64>) -> Range<u64> {
+    let start = match range.start_bound() {
+        Bound::Included(start) => *start,
+        Bound::Excluded(start) => start.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let end = match range.end_bound() {
+        Bound::Included(end) => end.saturating_add(1),
+        Bound::Excluded(end) => *end,
+        Bound::Unbounded => u64::MAX,
+    };
+    start..end.max(start)
+}

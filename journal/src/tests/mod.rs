@@ -1,0 +1,10 @@
+//! Stories of whole journals.
+
+mod cluster;
+mod crash;
+mod faults;
+mod files;
+mod flips;
+mod members;
+mod repair;
+mod suite;

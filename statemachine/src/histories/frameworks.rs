@@ -1,0 +1,54 @@
+//! What frameworks do.
+
+use proptest::prelude::*;
+
+use super::pick;
+use crate::framework::{Disconnect, Revive, Suppress, Teardown};
+use crate::testing::World;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum OnFramework {
+    Subscribe,
+    Resubscribe,
+    Disconnect,
+    Teardown,
+    Suppress,
+    Revive,
+}
+
+pub(super) fn strategy() -> impl Strategy<Value = OnFramework> {
+    prop_oneof![
+        2 => Just(OnFramework::Subscribe),
+        3 => Just(OnFramework::Resubscribe),
+        2 => Just(OnFramework::Disconnect),
+        1 => Just(OnFramework::Teardown),
+        1 => Just(OnFramework::Suppress),
+        2 => Just(OnFramework::Revive),
+    ]
+}
+
+pub(super) fn act(world: &mut World, action: OnFramework, number: u8) -> Option<()> {
+    if matches!(action, OnFramework::Subscribe) {
+        let mut subscribe = world.subscription(None, &["a", "a/b"]);
+        subscribe.description.failover_timeout_ms = 1_000 * u64::from(number % 100);
+        world.subscribe(subscribe);
+        return Some(());
+    }
+    if matches!(action, OnFramework::Resubscribe) {
+        let wire_id = pick(world.state.framework_ids.keys().cloned(), number)?;
+        let roles: &[&str] = if number.is_multiple_of(3) { &["a"] } else { &["a", "a/b"] };
+        let again = world.subscription(Some(&wire_id), roles);
+        let _ = world.ask(again); // those that are over are refused
+        return Some(());
+    }
+    let framework = pick(world.state.frameworks.keys().copied(), number)?;
+    let session = world.state.frameworks[&framework].session().unwrap_or_default();
+    match action {
+        OnFramework::Subscribe | OnFramework::Resubscribe => return None,
+        OnFramework::Disconnect => world.must(Disconnect { framework, session }),
+        OnFramework::Teardown => world.must(Teardown { framework }),
+        OnFramework::Suppress => world.must(Suppress { framework, roles: Vec::new() }),
+        OnFramework::Revive => world.must(Revive { framework, roles: Vec::new() }),
+    };
+    Some(())
+}
