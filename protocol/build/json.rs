@@ -74,7 +74,10 @@ fn write_field(field: &Field) -> String {
             }
             _ => format!("output.value::<{codec}, _>({name:?}, &self.{ident}().to_owned())"),
         },
-        Shape::Repeated => format!("output.repeated::<{codec}, _>({name:?}, &self.{ident})"),
+        Shape::Repeated { always_shown: true } => {
+            format!("output.list::<{codec}, _>({name:?}, &self.{ident})")
+        }
+        Shape::Repeated { .. } => format!("output.repeated::<{codec}, _>({name:?}, &self.{ident})"),
         Shape::Map => format!("output.map::<{codec}, _>({name:?}, &self.{ident})"),
         Shape::OneOf { variant } => format!(
             "if let Some({variant}(value)) = &self.{ident} {{ output.value::<{codec}, _>({name:?}, value) }} else {{ Ok(()) }}"
@@ -92,7 +95,7 @@ fn read_field(field: &Field) -> String {
         Shape::Optional | Shape::Defaulted => {
             format!("input.optional::<{codec}, _>(&mut self.{ident})")
         }
-        Shape::Repeated => format!("input.repeated::<{codec}, _>(&mut self.{ident})"),
+        Shape::Repeated { .. } => format!("input.repeated::<{codec}, _>(&mut self.{ident})"),
         Shape::Map => format!("input.map::<{codec}, _>(&mut self.{ident})"),
         Shape::OneOf { variant } => {
             format!("input.one_of::<{codec}, _, _>(&mut self.{ident}, {variant})")

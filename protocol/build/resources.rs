@@ -51,7 +51,7 @@ fn visitor(message: &Message, holders: &BTreeSet<&str>) -> String {
                 visits,
                 "if let Some(held) = &mut self.{ident} {{ held.visit_resources(visit); }}"
             ),
-            Shape::Repeated => {
+            Shape::Repeated { .. } => {
                 writeln!(visits, "for held in &mut self.{ident} {{ held.visit_resources(visit); }}")
             }
             Shape::Map => writeln!(

@@ -7,6 +7,17 @@ use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
 /// Packages whose messages clients see.
 const PUBLIC: [&str; 2] = ["mesos.v1", "google.protobuf"];
 
+/// Messages of which Mesos writes the lists even when they are empty, but for deprecated ones (semantics 9).
+const WITH_EMPTY_LISTS: [&str; 7] = [
+    ".mesos.v1.master.Response.GetAgents",
+    ".mesos.v1.master.Response.GetExecutors",
+    ".mesos.v1.master.Response.GetFrameworks",
+    ".mesos.v1.master.Response.GetTasks",
+    ".mesos.v1.agent.Response.GetExecutors",
+    ".mesos.v1.agent.Response.GetFrameworks",
+    ".mesos.v1.agent.Response.GetTasks",
+];
+
 pub(crate) struct Schema {
     pub(crate) messages: Vec<Message>,
     /// Rust paths of the enums.
@@ -42,8 +53,8 @@ pub(crate) enum Shape {
     Optional,
     /// An `Option` of which JSON shows the default when it is unset (semantics 7, 8).
     Defaulted,
-    /// A `Vec`.
-    Repeated,
+    /// A `Vec`; some of them JSON shows even when they are empty.
+    Repeated { always_shown: bool },
     /// A `BTreeMap`; the kind is that of its values.
     Map,
     /// A variant (Rust path) of the enum in the struct field `ident`.
@@ -107,7 +118,8 @@ impl Context<'_> {
             kind = self::kind(value);
             Shape::Map
         } else if field.label() == Label::Repeated {
-            Shape::Repeated
+            let always_shown = WITH_EMPTY_LISTS.contains(&self.proto) && !is_deprecated(field);
+            Shape::Repeated { always_shown }
         } else if let Some(index) = field.oneof_index {
             let oneof = self.descriptor.oneof_decl[index as usize].name();
             ident = names::field(oneof);

@@ -138,6 +138,16 @@ fn unset_fields_with_a_default_are_shown_unless_deprecated() {
 }
 
 #[test]
+fn empty_lists_are_left_out_but_for_those_of_a_few_answers() {
+    check::<v1::Parameters>(r#"{"parameter":[]}"#, "{}");
+    check::<master::response::GetOperations>("{}", "{}");
+    check::<master::response::GetTasks>(
+        "{}",
+        r#"{"tasks":[],"unreachable_tasks":[],"completed_tasks":[]}"#,
+    );
+}
+
+#[test]
 fn null_means_unset() {
     check::<scheduler::Call>(r#"{"type":null,"framework_id":null,"accept":null}"#, "{}");
     check::<v1::Parameters>(r#"{"parameter":null}"#, "{}");

@@ -36,9 +36,15 @@ impl<M: SerializeMap> Output<'_, M> {
         name: &'static str,
         values: &[T],
     ) -> Result<(), M::Error> {
-        if values.is_empty() {
-            return Ok(());
-        }
+        if values.is_empty() { Ok(()) } else { self.list::<C, T>(name, values) }
+    }
+
+    /// A list that is shown even when it is empty (semantics 9, its exception).
+    pub fn list<C: Codec<T>, T>(
+        &mut self,
+        name: &'static str,
+        values: &[T],
+    ) -> Result<(), M::Error> {
         self.0.serialize_entry(name, &Elements::<C, T>(values, PhantomData))
     }
 
