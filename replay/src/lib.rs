@@ -1,1 +1,26 @@
-//! replay
+//! What happened, at any index, and why: reads the journal of a master, stopped or live, and never
+//! writes to it.
+//!
+//! [`log`] shows every event as one line; [`verify`] folds them all again and checks what can be
+//! checked. Both start from where [`Journal`] says that the history begins. What else is to be told of
+//! the past (the state at an index, what touched an id, why something was decided) belongs beside them,
+//! as functions of the same three things: a journal, a range, and the one fold.
+
+mod base;
+mod facts;
+mod hex;
+mod journal;
+mod line;
+mod log;
+mod moment;
+mod names;
+mod verify;
+
+pub use facts::{Fact, Facts};
+pub use journal::{Journal, JournalError};
+pub use line::Line;
+pub use log::{Log, log};
+pub use verify::{Found, Sound, VerifyError, verify};
+
+#[cfg(test)]
+mod testing;

@@ -22,7 +22,7 @@ pub struct AgentUnreachable {
     pub id: AgentId,
 }
 
-/// Gives an agent up for now. Frameworks that can tell hear `TASK_UNREACHABLE`, others `TASK_LOST`; both
+/// Gives an agent up until it returns. Frameworks that can tell hear `TASK_UNREACHABLE`, others `TASK_LOST`; both
 /// may hear of the task again when the agent returns (semantics 221).
 pub(crate) fn lose(draft: &mut Draft<'_>, id: AgentId) {
     let Some(agent) = draft.state().agents.get(&id).cloned() else {

@@ -1,0 +1,273 @@
+//! What an event says, as names and values that a person can read. The one place that looks into events.
+
+use protocol::v1::{TaskState as WireState, task_status};
+use serde::{Serialize, Serializer};
+use statemachine::operation::Conversion;
+use statemachine::{
+    AgentId, Event, ExecutorKey, FrameworkId, OfferId, Role, Status, TaskKey, TaskState, Time,
+};
+
+use crate::hex;
+use crate::moment;
+use crate::names::Names;
+
+/// One value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Fact {
+    /// An id, a name, or words.
+    Text(String),
+    /// A number.
+    Number(i64),
+    /// Several ids or names.
+    List(Vec<String>),
+}
+
+/// What one event says: names, such as `task_id`, and values, in an order that reads well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts(pub Vec<(&'static str, Fact)>);
+
+impl Serialize for Facts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, fact)| (name, fact)))
+    }
+}
+
+/// An event's facts, with the wire ids of its place in the journal.
+pub(crate) fn of(event: &Event, names: &Names) -> Facts {
+    Describer { names, facts: Facts::default() }.describe(event)
+}
+
+struct Describer<'a> {
+    names: &'a Names,
+    facts: Facts,
+}
+
+impl Describer<'_> {
+    #[expect(clippy::too_many_lines, reason = "one arm per event")]
+    fn describe(self, event: &Event) -> Facts {
+        let described = match event {
+            Event::LeaderElected(it) => self
+                .number("leader", it.leader)
+                .number("term", it.term)
+                .text("cluster_id", &*it.cluster),
+            Event::FrameworkSubscribed(it) => self
+                .text("framework_id", &*it.wire_id)
+                .roles("roles", &it.description.roles)
+                .optional("principal", it.description.principal.as_deref())
+                .roles("suppressed", &it.suppressed),
+            Event::FrameworkResubscribed(it) => self
+                .framework(it.id)
+                .roles("roles", &it.description.roles)
+                .roles("suppressed", &it.suppressed)
+                .offers(&it.discarded),
+            Event::FrameworkDisconnected(it) => self.framework(it.id).time("until", it.until),
+            Event::FrameworkRemoved(it) => self.framework(it.id),
+            Event::RolesSuppressed(it) => self.framework(it.framework).roles("roles", &it.roles),
+            Event::RolesRevived(it) => self.framework(it.framework).roles("roles", &it.roles),
+            Event::AgentRegistered(it) => self
+                .agent(it.id)
+                .text("hostname", &*it.description.hostname)
+                .text("address", &*it.description.address)
+                .text("resources", it.description.resources.to_string()),
+            Event::AgentReregistered(it) => self
+                .agent(it.id)
+                .text("hostname", &*it.description.hostname)
+                .text("address", &*it.description.address)
+                .text("resources", it.total.to_string()),
+            Event::AgentDisconnected(it) => self.agent(it.id).time("until", it.until),
+            Event::AgentUnreachable(it) => self.agent(it.id),
+            Event::AgentUnregistered(it) => self.agent(it.id),
+            Event::OffersMade(it) => {
+                let frameworks =
+                    it.offers.iter().map(|offer| self.names.framework(offer.framework));
+                let frameworks = distinct(frameworks);
+                let agents = distinct(it.offers.iter().map(|offer| self.names.agent(offer.agent)));
+                let offers = self.names.next_offers(it.offers.len());
+                self.number("offers", it.offers.len() as u64)
+                    .list("offer_ids", offers)
+                    .list("framework_ids", frameworks)
+                    .list("agent_ids", agents)
+            }
+            Event::OffersAccepted(it) => self.offers(&it.offers),
+            Event::OffersDeclined(it) => self.offers(&it.offers),
+            Event::OffersRescinded(it) => self.offers(&it.offers),
+            Event::OffersFiltered(it) => self
+                .framework(it.framework)
+                .agent(it.agent)
+                .text("role", &*it.role)
+                .text("resources", it.resources.to_string())
+                .time("until", it.until),
+            Event::TaskLaunched(it) => self
+                .task(&it.key)
+                .agent(it.agent)
+                .optional("executor_id", it.executor.as_deref())
+                .text("role", &*it.role)
+                .text("resources", it.resources.to_string()),
+            Event::TaskRefused(it) => self
+                .text("task_id", &*it.task)
+                .framework(it.framework)
+                .agents(it.agent)
+                .status(&it.status),
+            Event::TaskUpdated(it) => {
+                let ahead = (it.latest != it.status.state).then(|| state(it.latest));
+                self.task(&it.key).status(&it.status).optional("latest_state", ahead)
+            }
+            Event::TaskAcknowledged(it) => self.task(&it.key).uuid(&it.update.0),
+            Event::TaskKillRequested(it) => self.task(&it.key),
+            Event::ExecutorShutdownRequested(it) => self.executor(&it.key),
+            Event::ExecutorEnded(it) => self.executor(&it.key).wait_status(it.status),
+            Event::ResourcesConverted(it) => self
+                .agent(it.agent)
+                .text("operation", operation(it.kind))
+                .text("consumed", it.consumed.to_string())
+                .text("converted", it.converted.to_string()),
+        };
+        described.facts
+    }
+
+    fn with(mut self, name: &'static str, fact: Fact) -> Self {
+        self.facts.0.push((name, fact));
+        self
+    }
+
+    fn text(self, name: &'static str, text: impl Into<String>) -> Self {
+        self.with(name, Fact::Text(text.into()))
+    }
+
+    fn optional(self, name: &'static str, text: Option<&str>) -> Self {
+        match text {
+            Some(text) => self.text(name, text),
+            None => self,
+        }
+    }
+
+    /// Our numbers are counts and terms; none comes near the limit.
+    fn number(self, name: &'static str, number: u64) -> Self {
+        self.with(name, Fact::Number(i64::try_from(number).unwrap_or(i64::MAX)))
+    }
+
+    fn list(self, name: &'static str, list: Vec<String>) -> Self {
+        if list.is_empty() { self } else { self.with(name, Fact::List(list)) }
+    }
+
+    fn time(self, name: &'static str, time: Time) -> Self {
+        self.text(name, moment::text(time))
+    }
+
+    fn roles(self, name: &'static str, roles: &[Role]) -> Self {
+        self.list(name, roles.iter().map(ToString::to_string).collect())
+    }
+
+    fn framework(self, id: FrameworkId) -> Self {
+        let name = self.names.framework(id);
+        self.text("framework_id", name)
+    }
+
+    fn agent(self, id: AgentId) -> Self {
+        let name = self.names.agent(id);
+        self.text("agent_id", name)
+    }
+
+    fn agents(self, id: Option<AgentId>) -> Self {
+        match id {
+            Some(id) => self.agent(id),
+            None => self,
+        }
+    }
+
+    fn offers(self, ids: &[OfferId]) -> Self {
+        let names = ids.iter().map(|id| self.names.offer(*id)).collect();
+        self.list("offer_ids", names)
+    }
+
+    fn task(self, key: &TaskKey) -> Self {
+        self.text("task_id", &*key.task).framework(key.framework)
+    }
+
+    fn executor(self, key: &ExecutorKey) -> Self {
+        let executor = self.text("executor_id", &*key.executor);
+        executor.framework(key.framework).agent(key.agent)
+    }
+
+    fn uuid(self, bytes: &[u8; 16]) -> Self {
+        self.text("uuid", hex::text(bytes))
+    }
+
+    fn wait_status(self, status: i32) -> Self {
+        self.with("wait_status", Fact::Number(status.into()))
+    }
+
+    fn status(self, status: &Status) -> Self {
+        let source = task_status::Source::try_from(status.source as i32);
+        let reason = status.reason.map(|reason| task_status::Reason::try_from(reason.0));
+        let said = self
+            .text("state", state(status.state))
+            .optional("source", source.ok().map(|source| source.as_str_name()))
+            .optional("reason", reason.and_then(Result::ok).map(|reason| reason.as_str_name()));
+        let said = match &status.update {
+            Some(update) => said.uuid(&update.0),
+            None => said,
+        };
+        said.optional("message", status.message.as_deref())
+    }
+}
+
+fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
+    let names: std::collections::BTreeSet<String> = names.collect();
+    names.into_iter().collect()
+}
+
+/// The v1 name: the numbers are the same.
+fn state(state: TaskState) -> &'static str {
+    WireState::try_from(state as i32).map_or("TASK_UNKNOWN", |state| state.as_str_name())
+}
+
+fn operation(kind: Conversion) -> &'static str {
+    match kind {
+        Conversion::Reserve => "RESERVE",
+        Conversion::Unreserve => "UNRESERVE",
+        Conversion::Create => "CREATE",
+        Conversion::Destroy => "DESTROY",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use statemachine::Batch;
+
+    use super::*;
+
+    /// Every event that was ever written, one a line: number, name, and a batch in hex.
+    const GOLDEN: &str = include_str!("../../statemachine/tests/golden/events.txt");
+
+    fn golden() -> impl Iterator<Item = Event> {
+        GOLDEN.lines().flat_map(|line| {
+            let hex = line.rsplit(' ').next().unwrap_or_default().as_bytes();
+            let byte = |pair: &[u8]| u8::from_str_radix(&String::from_utf8_lossy(pair), 16);
+            let bytes: Vec<u8> = hex.chunks(2).map(|pair| byte(pair).expect("hex")).collect();
+            let batch = Batch::decode(&bytes).expect("a golden batch");
+            batch.records.into_iter().flat_map(|record| record.events)
+        })
+    }
+
+    #[test]
+    fn every_event_names_what_it_touches() {
+        for event in golden() {
+            let facts = of(&event, &Names::at_start());
+            let touched = facts.0.iter().any(|(name, _)| name.contains("_id"));
+            assert!(touched, "{}: {facts:?}", event.name());
+        }
+    }
+
+    #[test]
+    fn no_event_says_a_thing_twice() {
+        for event in golden() {
+            let facts = of(&event, &Names::at_start()).0;
+            let names: BTreeSet<_> = facts.iter().map(|(name, _)| *name).collect();
+            assert_eq!(names.len(), facts.len(), "{}: {facts:?}", event.name());
+        }
+    }
+}
