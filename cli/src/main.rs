@@ -1,1 +1,33 @@
-fn main() {}
+//! The one binary, `mesolith`. Data goes to stdout, all else to stderr.
+
+mod client;
+mod daemon;
+mod execute;
+mod exit;
+mod local;
+mod logging;
+mod say;
+mod table;
+mod verbs;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    // A shim stays as long as its container: it gets by without anything that is not its own.
+    if words.get(1).is_some_and(|verb| verb == "shim") {
+        return ExitCode::from(agent::shim_main(&words.split_off(2)) as u8);
+    }
+    let arguments = verbs::Arguments::parse_from(verbs::accept_underscores(words));
+    logging::start(arguments.logging_level());
+    match arguments.verb.run() {
+        Ok(code) => code,
+        Err(error) => {
+            say::say(&format!("{error:#}"));
+            exit::FAILED.into()
+        }
+    }
+}

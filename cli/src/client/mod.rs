@@ -1,0 +1,15 @@
+//! A small v1 client: what the verbs need of a cluster, over HTTP as any other client would.
+
+mod address;
+mod events;
+mod http;
+mod leader;
+mod operator;
+mod sandbox;
+mod scheduler;
+
+pub(crate) use address::Address;
+pub(crate) use events::{EventStream, StreamError};
+pub(crate) use leader::Leader;
+pub(crate) use sandbox::{OutputError, Sandbox};
+pub(crate) use scheduler::Subscription;
