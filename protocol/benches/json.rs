@@ -1,4 +1,6 @@
-//! What it costs to write and read an offer with ten resources: `cargo bench -p protocol --bench json`.
+//! What it costs to write and read an offer with ten resources.
+//!
+//! To run it: `cargo bench -p protocol --bench json`.
 #![expect(clippy::print_stdout, reason = "a bench tells what it measured")]
 
 use protocol::v1::resource::ReservationInfo;

@@ -1,4 +1,4 @@
-//! Writes the JSON form of every message: an impl of `JsonMessage`, and the serde traits on top of it.
+//! Writes the JSON form of every message: `JsonMessage`, and the serde traits on top of it.
 
 use crate::schema::{Field, Kind, Message, Schema, Shape};
 use std::fmt::Write;
@@ -15,8 +15,12 @@ pub(crate) fn generate(schema: &Schema) -> String {
 fn enumeration(path: &str) -> String {
     format!(
         "impl Enumeration for {path} {{
-            fn name(number: i32) -> Option<&'static str> {{ Self::try_from(number).ok().map(|value| value.as_str_name()) }}
-            fn number(name: &str) -> Option<i32> {{ Self::from_str_name(name).map(|value| value as i32) }}
+            fn name(number: i32) -> Option<&'static str> {{
+                Self::try_from(number).ok().map(|value| value.as_str_name())
+            }}
+            fn number(name: &str) -> Option<i32> {{
+                Self::from_str_name(name).map(|value| value as i32)
+            }}
         }}\n"
     )
 }
@@ -43,16 +47,24 @@ fn message(message: &Message) -> String {
             const FIELDS: &'static [&'static str] = &[{names}];
             const REQUIRED: u128 = {required};
             fn index(name: &str) -> Option<usize> {{ match name {{ {indexes} _ => None }} }}
-            fn write<M: SerializeMap>(&self, output: &mut Output<'_, M>) -> Result<(), M::Error> {{ {writes} Ok(()) }}
-            fn read<'de, A: MapAccess<'de>>(&mut self, index: usize, input: Input<'_, A>) -> Result<bool, A::Error> {{
+            fn write<M: SerializeMap>(&self, output: &mut Output<'_, M>) -> Result<(), M::Error> {{
+                {writes} Ok(())
+            }}
+            fn read<'de, A: MapAccess<'de>>(&mut self, index: usize, input: Input<'_, A>)
+                -> Result<bool, A::Error>
+            {{
                 match index {{ {reads} _ => input.skip() }}
             }}
         }}
         impl serde::Serialize for {path} {{
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {{ write_message(self, serializer) }}
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {{
+                write_message(self, serializer)
+            }}
         }}
         impl<'de> serde::Deserialize<'de> for {path} {{
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {{ read_message(deserializer) }}
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {{
+                read_message(deserializer)
+            }}
         }}\n"
     )
 }
@@ -80,7 +92,9 @@ fn write_field(field: &Field) -> String {
         Shape::Repeated { .. } => format!("output.repeated::<{codec}, _>({name:?}, &self.{ident})"),
         Shape::Map => format!("output.map::<{codec}, _>({name:?}, &self.{ident})"),
         Shape::OneOf { variant } => format!(
-            "if let Some({variant}(value)) = &self.{ident} {{ output.value::<{codec}, _>({name:?}, value) }} else {{ Ok(()) }}"
+            "if let Some({variant}(value)) = &self.{ident} {{
+                output.value::<{codec}, _>({name:?}, value)
+            }} else {{ Ok(()) }}"
         ),
     }
 }

@@ -1,5 +1,6 @@
-//! Compiles our .proto files with protox, so that no protoc needs to be installed, and writes beside prost's
-//! types what prost has no answer for: the v1 JSON, and tables of what protobuf input must hold.
+//! Compiles our .proto files with protox, so that no protoc needs to be installed, and writes
+//! beside prost's types what prost has no answer for: the v1 JSON, and tables of what protobuf
+//! input must hold.
 
 #![expect(clippy::print_stdout, reason = "cargo reads what a build script prints")]
 

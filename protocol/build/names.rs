@@ -2,10 +2,12 @@
 
 use heck::{ToSnakeCase, ToUpperCamelCase};
 
-/// Keywords of Rust among the field names of the v1 protos; one that is missing here fails to compile.
+/// Keywords of Rust among the field names of the v1 protos; one that is missing here fails to
+/// compile.
 const KEYWORDS: [&str; 3] = ["type", "ref", "use"];
 
-/// Path of the type for a full proto name: `.mesos.v1.TaskInfo` is `crate::generated::mesos::v1::TaskInfo`.
+/// Path of the type for a full proto name: `.mesos.v1.TaskInfo` is
+/// `crate::generated::mesos::v1::TaskInfo`.
 pub(crate) fn type_path(proto: &str) -> String {
     let (parent, name) = proto.rsplit_once('.').unwrap_or(("", proto));
     format!("{}::{}", module_path(parent), variant(name))

@@ -7,7 +7,7 @@ use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
 /// Packages whose messages clients see.
 const PUBLIC: [&str; 2] = ["mesos.v1", "google.protobuf"];
 
-/// Messages of which Mesos writes the lists even when they are empty, but for deprecated ones (semantics 9).
+/// Messages of which Mesos writes even empty lists, but for deprecated ones (semantics 9).
 const WITH_EMPTY_LISTS: [&str; 7] = [
     ".mesos.v1.master.Response.GetAgents",
     ".mesos.v1.master.Response.GetExecutors",

@@ -1,5 +1,5 @@
-//! Writes, for every message, a table of what to check in its protobuf form: which fields are required, and
-//! which hold enums or further messages.
+//! Writes, for every message, a table of what to check in its protobuf form: which fields are
+//! required, and which hold enums or further messages.
 
 use crate::schema::{Kind, Message, Schema, Shape};
 use std::fmt::Write;

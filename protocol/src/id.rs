@@ -26,7 +26,7 @@ pub enum IdError {
     InvalidCharacters(String),
 }
 
-/// Checks the id of a task, an executor, a framework, an agent or a persistent volume (semantics 138).
+/// Checks the id of a task, executor, framework, agent or persistent volume (semantics 138).
 pub fn validate(id: &str) -> Result<(), IdError> {
     check(id, MAX_ID_BYTES, |character| {
         character.is_ascii_control() || matches!(character, '/' | '\\')

@@ -1,7 +1,8 @@
 //! The Mesos v1 messages as JSON and protobuf, RecordIO, and our own agent and master RPC.
 //!
-//! Everything here is mechanical: no decision about a cluster is taken in this crate. It does no I/O either;
-//! tokio is in its dependency tree only through tonic, whose clients and servers the build script generates.
+//! Everything here is mechanical: no decision about a cluster is taken in this crate. It does no
+//! I/O either; tokio is in its dependency tree only through tonic, whose clients and servers the
+//! build script generates.
 
 pub mod json;
 pub mod media;

@@ -12,7 +12,8 @@ pub enum ContentType {
     Protobuf,
 }
 
-/// The media type of a body that is a stream of records; each record then has a [`ContentType`] of its own.
+/// The media type of a body that is a stream of records; each record then has a [`ContentType`] of
+/// its own.
 pub const RECORDIO: &str = "application/recordio";
 
 /// Why a body is not the message that was asked for.
@@ -40,8 +41,8 @@ impl ContentType {
         }
     }
 
-    /// The type of an answer: JSON whenever the client takes it, else protobuf, else none (semantics 29, 320).
-    /// Without an Accept header a client takes everything.
+    /// The type of an answer: JSON whenever the client takes it, else protobuf, else none
+    /// (semantics 29, 320). Without an Accept header a client takes everything.
     pub fn accepted_by(accept: Option<&str>) -> Option<Self> {
         [Self::Json, Self::Protobuf].into_iter().find(|known| accepts(accept, known.as_str()))
     }
@@ -69,14 +70,15 @@ impl ContentType {
     }
 }
 
-/// Whether an Accept header allows a media type such as `application/json`: by name, `type/*` or `*/*`, where
-/// `q=0` excludes and upper case does not matter. An absent header allows everything (semantics 29).
+/// Whether an Accept header allows a media type such as `application/json`: by name, `type/*` or
+/// `*/*`, where `q=0` excludes and upper case does not matter. An absent header allows everything
+/// (semantics 29).
 pub fn accepts(accept: Option<&str>, media_type: &str) -> bool {
     let Some(accept) = accept else { return true };
     let family = media_type.split('/').next().unwrap_or_default();
     let candidates = [media_type.to_owned(), format!("{family}/*"), "*/*".to_owned()];
     let ranges: Vec<(&str, bool)> = accept.split(',').map(range).collect();
-    // The closest range decides: `text/html, */*;q=0` allows HTML, and `*/*, text/html;q=0` does not.
+    // The closest range decides: `text/html, */*;q=0` allows HTML, `*/*, text/html;q=0` does not.
     let matching = |candidate: &String| {
         ranges
             .iter()

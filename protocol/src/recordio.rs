@@ -1,4 +1,5 @@
-//! RecordIO (semantics 39): the length of a record in decimal, a newline, the record, and at once the next one.
+//! RecordIO (semantics 39): the length of a record in decimal, a newline, the record, and at once
+//! the next one.
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -8,7 +9,8 @@ const MAX_LENGTH_DIGITS: usize = 19;
 /// Largest record that a [`Decoder`] takes unless it is told otherwise.
 pub const DEFAULT_MAX_RECORD_BYTES: usize = 64 << 20;
 
-/// Why a stream is not RecordIO, or not one that this decoder will take. Nothing can be read after it.
+/// Why a stream is not RecordIO, or not one that this decoder will take. Nothing can be read after
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// A length is made of something else than digits and a newline.
@@ -61,8 +63,8 @@ impl Decoder {
         Self { buffer: BytesMut::new(), length: None, max_record_bytes, failed: None }
     }
 
-    /// Adds the next piece of the stream. Draw the records with `next_record` before adding another: the buffer
-    /// then never holds more than one record and one piece.
+    /// Adds the next piece of the stream. Draw the records with `next_record` before adding
+    /// another: the buffer then never holds more than one record and one piece.
     pub fn feed(&mut self, piece: &[u8]) {
         if self.failed.is_none() {
             self.buffer.extend_from_slice(piece);

@@ -1,5 +1,5 @@
-//! Where in a message the reader stands: the path to a value that does not fit, and the required fields that
-//! were not there.
+//! Where in a message the reader stands: the path to a value that does not fit, and the required
+//! fields that were not there.
 
 use std::fmt::{Display, Write};
 
@@ -16,7 +16,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Runs a reader for the value at `segment` (`.name` or `[3]`), and puts the segment before what it reports.
+    /// Runs a reader for the value at `segment` (`.name` or `[3]`), and puts the segment before
+    /// what it reports.
     pub(crate) fn within<T, E>(
         &mut self,
         segment: impl Display,
@@ -50,7 +51,8 @@ impl Report {
         }
     }
 
-    /// The text for a message that lacks required fields (semantics 17); `None` if nothing is missing.
+    /// The text for a message that lacks required fields (semantics 17); `None` if nothing is
+    /// missing.
     pub(crate) fn into_missing(self) -> Option<String> {
         if self.missing.is_empty() {
             return None;

@@ -1,7 +1,9 @@
-//! What both ends of our own RPC must agree on: its version, its limits, and how a connection is made.
+//! What both ends of our own RPC must agree on: its version, its limits, and how a connection is
+//! made.
 //!
-//! The services themselves are in [`crate::agents`] (agent to leader) and [`crate::quorum`] (master to master).
-//! Make clients and servers here, so that no side keeps tonic's own limits, which are too small for a large agent.
+//! The services themselves are in [`crate::agents`] (agent to leader) and [`crate::quorum`] (master
+//! to master). Make clients and servers here, so that no side keeps tonic's own limits, which are
+//! too small for a large agent.
 
 use crate::agents::agents_client::AgentsClient;
 use crate::agents::agents_server::{Agents, AgentsServer};
@@ -34,8 +36,8 @@ pub struct AddressError {
     source: tonic::transport::Error,
 }
 
-/// A connection to `address` (`host:port`) that is made when it is first used, and made anew when it is lost.
-/// To be called on a tokio runtime.
+/// A connection to `address` (`host:port`) that is made when it is first used, and made anew when
+/// it is lost. To be called on a tokio runtime.
 pub fn channel(address: &str) -> Result<Channel, AddressError> {
     let endpoint = Endpoint::from_shared(format!("http://{address}"))
         .map_err(|source| AddressError { address: address.to_owned(), source })?;

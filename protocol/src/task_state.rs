@@ -3,8 +3,8 @@
 use crate::v1::TaskState;
 
 impl TaskState {
-    /// Whether a task in this state will never run again. An unreachable task may come back with its agent, and
-    /// one in an unknown state may be anywhere.
+    /// Whether a task in this state will never run again. An unreachable task may come back with
+    /// its agent, and one in an unknown state may be anywhere.
     pub fn is_terminal(self) -> bool {
         match self {
             Self::TaskFinished

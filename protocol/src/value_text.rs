@@ -18,8 +18,8 @@ pub enum ValueError {
     Range(String),
 }
 
-/// Reads a value: what starts with a bracket is ranges or a set, what looks like a number is a scalar, and all
-/// else is text.
+/// Reads a value: what starts with a bracket is ranges or a set, what looks like a number is a
+/// scalar, and all else is text.
 pub fn parse(text: &str) -> Result<Value, ValueError> {
     let text = text.trim();
     let mut value = Value { r#type: Type::Text as i32, ..Value::default() };

@@ -1,4 +1,5 @@
-//! Exchanges recorded from real Mesos (`golden/README.md`): our types read them, and write the same.
+//! Exchanges recorded from real Mesos (`golden/README.md`): our types read them, and write the
+//! same.
 
 use protocol::json::{self, JsonMessage};
 use protocol::media::{ContentType, DecodeError, RECORDIO};
@@ -83,7 +84,8 @@ where
     assert!(again == message, "{source} changed on its way through protobuf");
 }
 
-/// Whether all of `part` is in `whole`; numbers are equal when their values are, and empty lists are nothing.
+/// Whether all of `part` is in `whole`; numbers are equal when their values are, and empty lists
+/// are nothing.
 fn contains(whole: &Value, part: &Value) -> bool {
     match (whole, part) {
         (Value::Object(whole), Value::Object(part)) => part.iter().all(|(key, part)| {

@@ -37,7 +37,8 @@ impl Value for Bytes {
     }
 }
 
-/// Whitespace is skipped, the first `=` ends the text, and a last character too few to make a byte is dropped.
+/// Whitespace is skipped, the first `=` ends the text, and a last character too few to make a byte
+/// is dropped.
 fn decode(text: &str) -> Result<Vec<u8>, String> {
     if let Ok(bytes) = STANDARD.decode(text) {
         return Ok(bytes);

@@ -17,7 +17,8 @@ pub trait Codec<T> {
     }
     /// Writes a value.
     fn write<S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error>;
-    /// Reads a value; `None` for one that counts as unset: null (semantics 13), an unknown enum name (14).
+    /// Reads a value; `None` for one that counts as unset: null (semantics 13), an unknown enum
+    /// name (14).
     #[doc(hidden)]
     fn read<'de, D: Deserializer<'de>>(
         deserializer: D,

@@ -1,6 +1,7 @@
 //! The v1 messages as JSON, with the rules of semantics 1-23.
 //!
-//! The build script writes an impl of [`JsonMessage`] for every message; this module gives it the pieces:
+//! The build script writes an impl of [`JsonMessage`] for every message; this module gives it the
+//! pieces:
 //!
 //! - `read` and `write`: fields by how often they occur (required, optional, repeated, map);
 //! - `number`, `base64` and `codec`: what one value looks like;
@@ -42,7 +43,8 @@ pub trait JsonMessage: Default {
     ) -> Result<bool, A::Error>;
 }
 
-/// Why a text is not the message that was asked for (semantics 28). The texts are fit for a client's eyes.
+/// Why a text is not the message that was asked for (semantics 28). The texts are fit for a
+/// client's eyes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
     /// The text is not JSON.
@@ -91,7 +93,8 @@ fn read_text<'a, T>(
     }
 }
 
-/// A text that is not JSON is called that, even if something before the fault did not fit the message.
+/// A text that is not JSON is called that, even if something before the fault did not fit the
+/// message.
 fn classify(text: &[u8], error: &serde_json::Error, report: &Report) -> JsonError {
     if !error.is_data() {
         return JsonError::Parse(shorten(error.to_string()));

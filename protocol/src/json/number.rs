@@ -6,15 +6,16 @@ use serde::ser::Serializer;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A type of number that a field can have. A conversion answers `None` where the number has no place in it.
+/// A type of number that a field can have. A conversion answers `None` where the number has no
+/// place in it.
 trait Number: Sized {
     fn from_signed(number: i64) -> Option<Self>;
     fn from_unsigned(number: u64) -> Option<Self>;
     fn from_double(number: f64) -> Option<Self>;
 }
 
-/// 64-bit fields take each other's numbers bit by bit (`-1` is the largest `u64`) and clamp what is larger still,
-/// because Mesos accepts both. Fractions are cut off.
+/// 64-bit fields take each other's numbers bit by bit (`-1` is the largest `u64`) and clamp what is
+/// larger still, because Mesos accepts both. Fractions are cut off.
 macro_rules! wide_integer {
     ($($integer:ty),*) => {$(
         impl Number for $integer {
@@ -31,7 +32,8 @@ macro_rules! wide_integer {
     )*};
 }
 
-/// 32-bit fields refuse what they cannot hold: a port or a status that silently became another one helps nobody.
+/// 32-bit fields refuse what they cannot hold: a port or a status that silently became another one
+/// helps nobody.
 macro_rules! narrow_integer {
     ($($integer:ty),*) => {$(
         impl Number for $integer {
@@ -81,7 +83,8 @@ macro_rules! integer_value {
     )*};
 }
 
-integer_value!(i32 => serialize_i32, u32 => serialize_u32, i64 => serialize_i64, u64 => serialize_u64);
+integer_value!(i32 => serialize_i32, u32 => serialize_u32);
+integer_value!(i64 => serialize_i64, u64 => serialize_u64);
 
 /// The texts that stand for what JSON has no number for (semantics 6).
 const INFINITY: &str = "Infinity";

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// The value of one field, yet to be read. Each reader says whether it found a value that counts as set.
+/// The value of one field, yet to be read. Each reader says whether the field is now set.
 #[derive(Debug)]
 pub struct Input<'a, A> {
     map: &'a mut A,
@@ -113,10 +113,11 @@ impl<'de, M: JsonMessage> Visitor<'de> for Message<'_, M> {
             seen = seen & !(1 << index) | set << index;
         }
         let missing = M::REQUIRED & !seen;
-        for (index, name) in M::FIELDS.iter().enumerate() {
-            if missing >> index & 1 == 1 {
-                self.1.miss(name);
-            }
+        if missing != 0 {
+            let names = M::FIELDS.iter().enumerate();
+            names
+                .filter(|(index, _)| missing >> index & 1 == 1)
+                .for_each(|(_, name)| self.1.miss(name));
         }
         Ok(message)
     }

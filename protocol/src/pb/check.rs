@@ -1,6 +1,7 @@
 //! Walks the bytes of a message before prost reads them, led by tables that the build script wrote.
 //!
-//! A singular message field that comes in several pieces is checked piece by piece; no encoder makes such pieces.
+//! A singular message field that comes in several pieces is checked piece by piece; no encoder
+//! makes such pieces.
 
 use super::{MAX_DEPTH, ProtobufError};
 use crate::report::Report;
@@ -89,7 +90,8 @@ impl Walk {
         Ok(kept)
     }
 
-    /// The fields that stay, and which of the table's were among them (bit `i` for `table.fields[i]`).
+    /// The fields that stay, and which of the table's were among them (bit `i` for
+    /// `table.fields[i]`).
     fn fields<'a>(
         &mut self,
         table: &'static Table,

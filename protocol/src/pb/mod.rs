@@ -1,5 +1,5 @@
-//! The v1 messages as protobuf, with the two checks that prost does not make: required fields must be there, and
-//! an enum value that the .proto does not know counts as unset.
+//! The v1 messages as protobuf, with the two checks that prost does not make: required fields must
+//! be there, and an enum value that the .proto does not know counts as unset.
 
 mod check;
 mod generated;

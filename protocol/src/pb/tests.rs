@@ -1,4 +1,5 @@
-//! What `from_slice` finds that prost does not, on bytes made by hand where no encoder would make them.
+//! What `from_slice` finds that prost does not, on bytes made by hand where no encoder would make
+//! them.
 
 use super::*;
 use crate::v1::{self, master, scheduler};

@@ -36,7 +36,8 @@ pub fn upgrade(resource: &mut Resource) {
     });
 }
 
-/// Brings a resource from the stack to the old format. False, and nothing is changed, if that cannot say it.
+/// Brings a resource from the stack to the old format. False, and nothing is changed, if that
+/// cannot say it.
 pub fn downgrade(resource: &mut Resource) -> bool {
     if resource.reservations.len() > 1 {
         return false;

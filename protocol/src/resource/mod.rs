@@ -1,4 +1,5 @@
-//! Resources on the wire: how they are made, checked, written in flags, and brought from one format to another.
+//! Resources on the wire: how they are made, checked, written in flags, and brought from one format
+//! to another.
 //!
 //! Their algebra (sums, differences, containment) is the core's, on its own types.
 

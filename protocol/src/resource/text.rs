@@ -1,5 +1,5 @@
-//! Resources as the agent's flag writes them: `cpus:8;mem(role):512;ports:[1-10,20-30];set:{a,b}`, or a JSON
-//! array of resources.
+//! Resources as the agent's flag writes them: `cpus:8;mem(role):512;ports:[1-10,20-30];set:{a,b}`,
+//! or a JSON array of resources.
 
 use super::format::upgrade;
 use super::validate::{ResourceError, validate};
@@ -33,7 +33,8 @@ pub enum TextError {
     Invalid(#[from] ResourceError),
 }
 
-/// Reads resources, in the stack format. Those without a role are reserved for `default_role`, unless that is `*`.
+/// Reads resources, in the stack format. Those without a role are reserved for `default_role`,
+/// unless that is `*`.
 pub fn parse(text: &str, default_role: &str) -> Result<Vec<Resource>, TextError> {
     let text = text.trim();
     let mut resources = if text.starts_with('[') {

@@ -1,4 +1,5 @@
-//! The rules that one resource must keep, in whatever format its reservations are (semantics 116-127).
+//! The rules that one resource must keep, in whatever format its reservations are (semantics
+//! 116-127).
 
 use crate::id;
 use crate::role::{self, RoleError};

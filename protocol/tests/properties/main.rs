@@ -1,7 +1,9 @@
-//! Laws that hold for every message, tried on random ones, with prost-reflect as the second opinion.
+//! Laws that hold for every message, tried on random ones, with prost-reflect as the second
+//! opinion.
 //!
-//! prost-reflect knows the .proto files and nothing of our code. Its JSON has camelCase, quoted integers and no
-//! defaults unless told otherwise, so it can judge all that is in a message, but not the rules of Mesos.
+//! prost-reflect knows the .proto files and nothing of our code. Its JSON has camelCase, quoted
+//! integers and no defaults unless told otherwise, so it can judge all that is in a message, but
+//! not the rules of Mesos.
 
 mod random;
 
@@ -25,7 +27,8 @@ static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     DescriptorPool::from_file_descriptor_set(descriptors.unwrap()).unwrap()
 });
 
-/// A message in both encodings, protobuf first. Both are canonical, so that equal messages have equal bytes.
+/// A message in both encodings, protobuf first. Both are canonical, so that equal messages have
+/// equal bytes.
 type Encoded = (Vec<u8>, Vec<u8>);
 
 /// One type of message: its full name, and our readers for it.

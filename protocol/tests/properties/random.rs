@@ -1,4 +1,5 @@
-//! Random messages of any type, made from bytes: fewer bytes make a smaller message, so proptest can shrink.
+//! Random messages of any type, made from bytes: fewer bytes make a smaller message, so proptest
+//! can shrink.
 
 use proptest::prelude::*;
 use prost_reflect::{
