@@ -85,6 +85,23 @@ texts! {
     Principal,
 }
 
+impl Role {
+    /// Whether this is a sub-role of `other`, at any depth (semantics 136).
+    pub fn is_below(&self, other: &Self) -> bool {
+        self.strip_prefix(&**other).is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// The role right above.
+    pub fn parent(&self) -> Option<Self> {
+        self.rsplit_once('/').map(|(parent, _)| Self::from(parent))
+    }
+
+    /// All roles above, outermost first.
+    pub fn ancestors(&self) -> impl Iterator<Item = Self> + '_ {
+        self.match_indices('/').map(|(end, _)| Self::from(&self[..end]))
+    }
+}
+
 /// A task, cluster-wide.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TaskKey {
@@ -108,4 +125,27 @@ pub struct ExecutorKey {
     /// Its id there.
     #[serde(rename = "e")]
     pub executor: ExecutorId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(role: &str, parent: Option<&str>, ancestors: &[&str]) {
+        let role = Role::from(role);
+        assert_eq!(role.parent().as_deref(), parent);
+        let found: Vec<_> = role.ancestors().collect();
+        assert_eq!(found, ancestors.iter().map(|role| Role::from(*role)).collect::<Vec<_>>());
+        assert!(found.iter().all(|ancestor| role.is_below(ancestor)));
+    }
+
+    #[test]
+    fn roles_lie_below_their_prefixes() {
+        check("*", None, &[]);
+        check("eng", None, &[]);
+        check("eng/web", Some("eng"), &["eng"]);
+        check("a/b/c", Some("a/b"), &["a", "a/b"]);
+        assert!(!Role::from("ab").is_below(&"a".into()), "semantics 136");
+        assert!(!Role::from("a").is_below(&"a".into()), "semantics 136");
+    }
 }

@@ -1,23 +1,25 @@
 //! The one place where resources change hands. Folds call these and nothing else, so that what an
-//! agent has, what is offered, what is used and what each role holds always agree.
+//! agent has, what is offered, what is used, and the allocator's sums always agree.
 
 use std::sync::Arc;
 
 use crate::agent::Agent;
+use crate::allocator::exclusive;
 use crate::deadline::Deadline;
 use crate::id::{AgentId, FrameworkId, OfferId, Role};
 use crate::offer::Offer;
-use crate::resources::Resources;
+use crate::resources::{Quantities, Resources};
 use crate::state::State;
 
 impl State {
     /// Puts an offer on the table.
     pub(crate) fn lay(&mut self, offer: Arc<Offer>) {
-        self.book.charge(&offer.role, offer.framework, &offer.resources);
-        if let Some(agent) = self.agent_mut(offer.agent) {
-            agent.offered.add_all(&offer.resources);
+        self.book.count_offer(offer.framework, &offer.role);
+        self.book.charge(offer.framework, &offer.role, offer.agent, &offer.resources);
+        self.spend(offer.agent, &offer.resources, |agent| {
             agent.offers.insert(offer.id);
-        }
+            &mut agent.offered
+        });
         if let Some(framework) = self.framework_mut(offer.framework) {
             framework.offers.insert(offer.id);
         }
@@ -30,11 +32,11 @@ impl State {
     /// Takes an offer off the table: its resources are free again.
     pub(crate) fn lift(&mut self, offer: OfferId) -> Option<Arc<Offer>> {
         let offer = self.offers.remove(&offer)?;
-        self.book.refund(&offer.role, offer.framework, &offer.resources);
-        if let Some(agent) = self.agent_mut(offer.agent) {
-            agent.offered = agent.offered.without(&offer.resources);
+        self.book.refund(offer.framework, &offer.role, offer.agent, &offer.resources);
+        self.recover(offer.agent, &offer.resources, |agent| {
             agent.offers.remove(&offer.id);
-        }
+            &mut agent.offered
+        });
         if let Some(framework) = self.framework_mut(offer.framework) {
             framework.offers.remove(&offer.id);
         }
@@ -52,10 +54,8 @@ impl State {
         role: &Role,
         resources: &Resources,
     ) {
-        self.book.charge(role, framework, resources);
-        if let Some(agent) = self.agent_mut(agent) {
-            agent.used.add_all(resources);
-        }
+        self.book.charge(framework, role, agent, resources);
+        self.spend(agent, resources, |agent| &mut agent.used);
     }
 
     /// A task or executor no longer uses resources.
@@ -66,16 +66,96 @@ impl State {
         role: &Role,
         resources: &Resources,
     ) {
-        self.book.refund(role, framework, resources);
-        if let Some(agent) = self.agent_mut(agent) {
-            agent.used = agent.used.without(resources);
+        self.book.refund(framework, role, agent, resources);
+        self.recover(agent, resources, |agent| &mut agent.used);
+    }
+
+    /// A new agent brings what it has.
+    pub(crate) fn admit(&mut self, agent: Agent) {
+        let id = agent.id;
+        self.agents.insert(id, Arc::new(agent));
+        self.count_in(id);
+    }
+
+    /// Changes what an agent has, or whether it counts.
+    pub(crate) fn alter_agent(&mut self, id: AgentId, change: impl FnOnce(&mut Agent)) {
+        self.count_out(id);
+        if let Some(agent) = self.agent_mut(id) {
+            change(agent);
+        }
+        self.count_in(id);
+    }
+
+    /// An agent's resources no longer belong to the cluster.
+    pub(crate) fn count_out(&mut self, id: AgentId) {
+        let Some(agent) = self.agents.get(&id).filter(|agent| agent.counts()) else {
+            return;
+        };
+        self.book.total.remove_all(&Quantities::of(&agent.total));
+        self.book.free.remove(&id);
+    }
+
+    fn count_in(&mut self, id: AgentId) {
+        let Some(agent) = self.agents.get(&id).filter(|agent| agent.counts()) else {
+            return;
+        };
+        self.book.total.add_all(&Quantities::of(&agent.total));
+        let free = agent.free_quantities();
+        self.book.set_free(id, free);
+    }
+
+    fn spend(
+        &mut self,
+        id: AgentId,
+        resources: &Resources,
+        pile: impl FnOnce(&mut Agent) -> &mut Resources,
+    ) {
+        let Some(agent) = self.agent_mut(id) else { return };
+        pile(agent).add_all(resources);
+        if agent.counts() {
+            self.book.shrink(id, resources);
+        }
+    }
+
+    fn recover(
+        &mut self,
+        id: AgentId,
+        resources: &Resources,
+        pile: impl FnOnce(&mut Agent) -> &mut Resources,
+    ) {
+        let Some(agent) = self.agent_mut(id) else { return };
+        pile(agent).remove_all(resources);
+        if agent.counts() {
+            self.book.grow(id, resources);
         }
     }
 }
 
 impl Agent {
-    /// What is neither used nor offered.
+    /// Whether its resources are part of the cluster's.
+    pub(crate) fn counts(&self) -> bool {
+        self.unreachable_since.is_none()
+    }
+
+    /// What is neither used nor offered. Shared resources always are free: using one does not keep
+    /// others from using it.
     pub fn free(&self) -> Resources {
-        self.total.without(&self.used).without(&self.offered)
+        let mut free = self.total.clone();
+        free.remove_each(exclusive(&self.used));
+        free.remove_each(exclusive(&self.offered));
+        free
+    }
+
+    /// Whether something may be given out, as far as it is not shared.
+    pub(crate) fn has_free(&self, resources: &Resources) -> bool {
+        self.free().contains(&exclusive(resources).cloned().collect())
+    }
+
+    /// How much of that is not shared.
+    pub(crate) fn free_quantities(&self) -> Quantities {
+        let mut free = Quantities::of(exclusive(&self.total));
+        free.remove_all(&Quantities::of(exclusive(&self.used)));
+        free.remove_all(&Quantities::of(exclusive(&self.offered)));
+        free
     }
 }

@@ -121,6 +121,7 @@ impl State {
 
     /// Takes an agent out of the books, with the deadline that runs for it.
     pub(crate) fn forget_agent(&mut self, agent: AgentId) {
+        self.count_out(agent);
         let Some(agent) = self.agents.remove(&agent) else {
             return;
         };

@@ -7,6 +7,7 @@ use imbl::OrdSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Agent, Description};
+use crate::allocator::exclusive;
 use crate::command::Decide;
 use crate::connection::Connection;
 use crate::draft::{Draft, Reply};
@@ -117,7 +118,7 @@ impl Register {
         let Some(agent) = state.agents.get(&id).cloned() else {
             return Err(Rejection::AgentUnknown(state.agent_text(id).into()));
         };
-        let total = carry_over(&agent, &self.description.resources)?;
+        let total = carry_over(state, &agent, &self.description.resources)?;
         draft.record(AgentReregistered {
             id,
             description: Arc::new(self.description.clone()),
@@ -144,7 +145,8 @@ impl Register {
             let Some(task) = draft.state().tasks.get(&key) else {
                 continue;
             };
-            if task.agent != agent.id || task.state != TaskState::Unreachable {
+            let lost = task.agent == agent.id && task.state == TaskState::Unreachable;
+            if !lost || !draft.state().may_return(task) {
                 continue;
             }
             let status = Status::by_master(
@@ -209,8 +211,9 @@ fn key(state: &State, framework: &Arc<str>, task: &TaskId) -> Option<TaskKey> {
     Some(TaskKey { framework, task: task.clone() })
 }
 
-/// The agent's total with its dynamic reservations and volumes, when its flags may have changed.
-fn carry_over(agent: &Agent, resources: &Resources) -> Result<Resources, Rejection> {
+/// The agent's total with its dynamic reservations and volumes, when its flags may have changed. What
+/// runs on it must still find its place.
+fn carry_over(state: &State, agent: &Agent, resources: &Resources) -> Result<Resources, Rejection> {
     if agent.description.resources == *resources {
         return Ok(agent.total.clone());
     }
@@ -225,6 +228,15 @@ fn carry_over(agent: &Agent, resources: &Resources) -> Result<Resources, Rejecti
             ));
         }
         total.add(converted);
+    }
+    let mut used = agent.used.clone();
+    for executor in state.executors_on(agent.id).filter(|executor| !executor.holds) {
+        used.add_all(&executor.resources);
+    }
+    let mut rest = total.clone();
+    if !exclusive(&used).all(|resource| rest.take(resource)) {
+        let fault = format!("the agent's resources {total} no longer hold what is used: {used}");
+        return Err(Rejection::Invalid(fault.into()));
     }
     Ok(total)
 }
@@ -245,7 +257,7 @@ impl Fold for AgentRegistered {
             tasks: OrdSet::new(),
             offers: OrdSet::new(),
         };
-        state.agents.insert(self.id, Arc::new(agent));
+        state.admit(agent);
         effects.push(Effect::Operators(OperatorMessage::AgentAdded(self.id)));
     }
 }
@@ -253,13 +265,19 @@ impl Fold for AgentRegistered {
 impl Fold for AgentReregistered {
     fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
         state.connect_agent(self.id, Connection::Connected(self.session));
-        let Some(agent) = state.agent_mut(self.id) else {
+        let Some(agent) = state.agents.get(&self.id) else {
             return;
         };
-        let was_unreachable = agent.unreachable_since.take().is_some();
-        agent.description = self.description.clone();
-        agent.total = self.total.clone();
-        agent.reregistered_at = Some(at);
+        let was_unreachable = agent.unreachable_since.is_some();
+        if agent.total != self.total {
+            state.rescind_agent(self.id, effects);
+        }
+        state.alter_agent(self.id, |agent| {
+            agent.unreachable_since = None;
+            agent.description = self.description.clone();
+            agent.total = self.total.clone();
+            agent.reregistered_at = Some(at);
+        });
         if was_unreachable {
             state.restore_executors(self.id);
             effects.push(Effect::Operators(OperatorMessage::AgentAdded(self.id)));

@@ -55,10 +55,8 @@ impl Fold for AgentUnreachable {
         state.rescind_agent(self.id, effects);
         state.connect_agent(self.id, Connection::Disconnected { until: Time(u64::MAX) });
         state.suspend_executors(self.id);
-        if let Some(agent) = state.agent_mut(self.id) {
-            agent.unreachable_since = Some(at);
-        }
-        state.book.unfilter_agent(self.id);
+        state.alter_agent(self.id, |agent| agent.unreachable_since = Some(at));
+        state.book.filters.clear_agent(self.id);
         state.tell_all(&FrameworkMessage::Failed { agent: self.id, executor: None }, effects);
     }
 }

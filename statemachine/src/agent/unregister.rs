@@ -69,7 +69,7 @@ impl Fold for AgentUnregistered {
         }
         // ended tasks stay in the books until their framework has acknowledged the end
         state.forget_agent(self.id);
-        state.book.unfilter_agent(self.id);
+        state.book.filters.clear_agent(self.id);
         state.tell_all(&FrameworkMessage::Failed { agent: self.id, executor: None }, effects);
         effects.push(Effect::Operators(OperatorMessage::AgentRemoved(self.id)));
     }

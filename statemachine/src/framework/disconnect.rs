@@ -77,7 +77,7 @@ impl Fold for FrameworkDisconnected {
         for offer in framework.offers.clone() {
             state.lift(offer);
         }
-        state.book.unfilter(self.id, None);
+        state.book.filters.clear_framework(self.id, None);
     }
 }
 

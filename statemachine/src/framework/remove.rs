@@ -57,7 +57,8 @@ impl Fold for FrameworkRemoved {
             };
             state.direct(agent, directive, effects);
         }
-        state.book.unfilter(self.id, None);
+        state.book.filters.clear_framework(self.id, None);
+        state.book.retain_roles(self.id, &[]);
         state.forget_deadline(self.id);
         complete(state, self.id, at, effects);
     }

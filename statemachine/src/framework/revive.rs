@@ -45,7 +45,7 @@ impl Decide for Revive {
 impl Fold for RolesRevived {
     fn fold(&self, state: &mut State, _at: Time, _effects: &mut Vec<Effect>) {
         for role in &self.roles {
-            state.book.unfilter(self.framework, Some(role));
+            state.book.filters.clear_framework(self.framework, Some(role));
         }
         if let Some(framework) = state.framework_mut(self.framework) {
             for role in &self.roles {

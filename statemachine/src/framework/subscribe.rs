@@ -191,6 +191,7 @@ impl Fold for FrameworkResubscribed {
         framework.description = self.description.clone();
         framework.suppressed = self.suppressed.iter().cloned().collect();
         framework.reregistered_at = Some(at);
+        state.book.retain_roles(self.id, &self.description.roles);
         outstanding::for_framework(state, self.id, effects);
         if changed {
             effects.push(Effect::Operators(OperatorMessage::FrameworkUpdated(self.id)));

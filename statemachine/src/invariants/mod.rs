@@ -3,6 +3,7 @@
 
 mod deadlines;
 mod offers;
+mod resources;
 mod tasks;
 
 use std::fmt;
@@ -26,7 +27,8 @@ impl fmt::Display for Violation {
 
 /// Everything that is broken in `state`; empty when all is well.
 pub fn check(state: &State) -> Vec<Violation> {
-    [deadlines::check(state), offers::check(state), tasks::check(state)].concat()
+    [deadlines::check(state), offers::check(state), resources::check(state), tasks::check(state)]
+        .concat()
 }
 
 /// A violation when `holds` is false.

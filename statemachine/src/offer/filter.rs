@@ -69,9 +69,10 @@ pub(super) fn refuse(
 }
 
 impl Fold for OffersFiltered {
-    fn fold(&self, state: &mut State, _at: Time, _effects: &mut Vec<Effect>) {
+    fn fold(&self, state: &mut State, at: Time, _effects: &mut Vec<Effect>) {
+        state.book.filters.expire(at);
         let filter = OfferFilter { resources: self.resources.clone(), until: self.until };
-        state.book.filter(self.framework, &self.role, self.agent, filter);
+        state.book.filters.add(self.agent, self.framework, &self.role, filter);
     }
 }
 

@@ -42,7 +42,8 @@ pub struct OfferSpec {
 }
 
 impl Fold for OffersMade {
-    fn fold(&self, state: &mut State, _at: Time, effects: &mut Vec<Effect>) {
+    fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
+        state.book.filters.expire(at);
         let mut by_framework: BTreeMap<FrameworkId, Vec<Arc<Offer>>> = BTreeMap::new();
         for spec in &self.offers {
             let offer = Arc::new(Offer {

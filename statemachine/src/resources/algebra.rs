@@ -14,6 +14,11 @@ impl Resources {
         self.0.is_empty()
     }
 
+    /// How many different ones.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Each resource, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Resource> {
         self.0.iter()

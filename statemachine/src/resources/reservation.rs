@@ -2,9 +2,16 @@
 
 use std::fmt;
 
+use crate::id::Role;
+
 use super::{Disk, ReservationKind, Resource, Resources, Value};
 
 impl Resource {
+    /// The role it is held for: that and those below it may be given it. None if it is unreserved.
+    pub fn role(&self) -> Option<&Role> {
+        self.reservations.last().map(|reservation| &reservation.role)
+    }
+
     /// What it was before any operation: no dynamic reservation, no volume.
     #[must_use]
     pub fn original(&self) -> Self {

@@ -48,6 +48,13 @@ impl State {
             .map(|(_, executor)| executor)
     }
 
+    /// Whether a task can use what it uses. One that was unreachable, and that its agent did not bring
+    /// back at once, cannot when others have been given it since.
+    pub(crate) fn may_return(&self, task: &Task) -> bool {
+        let agent = self.agents.get(&task.agent);
+        task.holds() || agent.is_some_and(|agent| agent.has_free(&task.resources))
+    }
+
     /// A task reaches `latest`, and `status` is what is said of it. Its resources follow.
     pub(crate) fn advance(&mut self, key: &TaskKey, status: &Arc<Status>, latest: TaskState) {
         let Some(task) = self.tasks.get_mut(key).map(Arc::make_mut) else {

@@ -86,7 +86,9 @@ impl Update {
             return;
         }
         // what is over stays over, whatever an earlier update still says
-        let latest = if task.state.is_terminal() { task.state } else { self.latest };
+        let stays = task.state.is_terminal()
+            || (!self.latest.is_terminal() && !draft.state().may_return(task));
+        let latest = if stays { task.state } else { self.latest };
         if is_pending && latest == task.state {
             self.forward(task.key.framework, draft);
         } else {

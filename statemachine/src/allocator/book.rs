@@ -1,0 +1,141 @@
+//! What the allocator remembers between cycles. The ledger keeps the sums right step by step, so
+//! that a cycle need not add up the cluster.
+
+use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
+
+use super::filters::Filters;
+use crate::id::{AgentId, FrameworkId, Role};
+use crate::resources::{Quantities, Resource, Resources};
+
+/// Sums and filters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Book {
+    /// What each framework holds in each role.
+    #[serde(rename = "h")]
+    pub held: OrdMap<(FrameworkId, Role), Holding>,
+    /// How many copies of each shared resource each framework holds in each role: in its share it
+    /// counts once (semantics 174).
+    #[serde(rename = "s")]
+    pub copies: OrdMap<(FrameworkId, Role, AgentId, Resource), u32>,
+    /// What all agents have that are not unreachable.
+    #[serde(rename = "t")]
+    pub total: Quantities,
+    /// What is free on each of them that has something free; shared resources always are, and do not
+    /// count here.
+    #[serde(rename = "e")]
+    pub free: OrdMap<AgentId, Quantities>,
+    /// What frameworks do not want to see again for a while.
+    #[serde(rename = "f")]
+    pub filters: Filters,
+}
+
+/// What one framework holds in one role.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holding {
+    /// Used by its tasks and executors, or offered to it.
+    #[serde(rename = "q")]
+    pub quantities: Quantities,
+    /// How many offers it has had: of equal shares, the one with fewer comes first (semantics 173).
+    #[serde(rename = "n")]
+    pub offers: u64,
+}
+
+impl Book {
+    /// A framework has been made an offer for a role.
+    pub(crate) fn count_offer(&mut self, framework: FrameworkId, role: &Role) {
+        self.held.entry((framework, role.clone())).or_default().offers += 1;
+    }
+
+    /// A framework holds more in a role.
+    pub(crate) fn charge(
+        &mut self,
+        framework: FrameworkId,
+        role: &Role,
+        agent: AgentId,
+        resources: &Resources,
+    ) {
+        let holding = self.held.entry((framework, role.clone())).or_default();
+        for resource in resources {
+            if resource.shared {
+                let key = (framework, role.clone(), agent, resource.clone());
+                let copies = self.copies.entry(key).or_insert(0);
+                *copies += 1;
+                if *copies > 1 {
+                    continue;
+                }
+            }
+            holding.quantities.add(resource);
+        }
+    }
+
+    /// A framework holds less in a role.
+    pub(crate) fn refund(
+        &mut self,
+        framework: FrameworkId,
+        role: &Role,
+        agent: AgentId,
+        resources: &Resources,
+    ) {
+        let Some(holding) = self.held.get_mut(&(framework, role.clone())) else {
+            return;
+        };
+        for resource in resources {
+            if resource.shared {
+                let key = (framework, role.clone(), agent, resource.clone());
+                if let Some(copies) = self.copies.get_mut(&key)
+                    && *copies > 1
+                {
+                    *copies -= 1;
+                    continue;
+                }
+                self.copies.remove(&key);
+            }
+            holding.quantities.remove(resource);
+        }
+    }
+
+    /// Forgets how many offers a framework has had in roles that are no longer its own and in which it
+    /// holds nothing.
+    pub(crate) fn retain_roles(&mut self, framework: FrameworkId, roles: &[Role]) {
+        let first = (framework, Role::from(""));
+        let gone: Vec<_> = self
+            .held
+            .range(first..)
+            .take_while(|(key, _)| key.0 == framework)
+            .filter(|(key, held)| !roles.contains(&key.1) && held.quantities.is_empty())
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in gone {
+            self.held.remove(&key);
+        }
+    }
+
+    /// Less is free on an agent.
+    pub(crate) fn shrink(&mut self, agent: AgentId, resources: &Resources) {
+        let mut free = self.free.remove(&agent).unwrap_or_default();
+        exclusive(resources).for_each(|resource| free.remove(resource));
+        self.set_free(agent, free);
+    }
+
+    /// More is free on an agent.
+    pub(crate) fn grow(&mut self, agent: AgentId, resources: &Resources) {
+        let mut free = self.free.remove(&agent).unwrap_or_default();
+        exclusive(resources).for_each(|resource| free.add(resource));
+        self.set_free(agent, free);
+    }
+
+    /// What is free on an agent, summed up anew.
+    pub(crate) fn set_free(&mut self, agent: AgentId, free: Quantities) {
+        if free.is_empty() {
+            self.free.remove(&agent);
+        } else {
+            self.free.insert(agent, free);
+        }
+    }
+}
+
+/// Resources that only one at a time can have.
+pub(crate) fn exclusive(resources: &Resources) -> impl Iterator<Item = &Resource> {
+    resources.iter().filter(|resource| !resource.shared)
+}

@@ -1,0 +1,216 @@
+//! One allocation cycle: for each agent, in random order, whoever comes first and can take what is
+//! free gets all of it that is open to its role (semantics 172).
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::filters::{Refusals, blocks};
+use super::shuffle::shuffle;
+use super::trace::{Obstacle, Skip, Trace};
+use super::tree::{Client, Kind, ROOT, Tree};
+use crate::agent::Agent;
+use crate::capability::{Capabilities, framework as capability};
+use crate::context::Context;
+use crate::id::{AgentId, Role};
+use crate::offer::OfferSpec;
+use crate::resources::{Name, Quantities, Resource, Resources, Scalar};
+use crate::state::State;
+use crate::time::Time;
+
+/// An offer has at least so many CPUs, or [`MEM_MIN`] (semantics 178).
+pub const CPUS_MIN: Scalar = Scalar(10);
+/// An offer has at least so much memory, in MB, or [`CPUS_MIN`] (semantics 178).
+pub const MEM_MIN: Scalar = Scalar(32_000);
+/// How many offers one cycle makes at most, so that the journal's entry stays within a few MB. The
+/// next cycle goes on.
+pub const OFFERS_PER_CYCLE_MAX: usize = 20_000;
+
+/// What to offer to whom: a pure function of its arguments. Looks at `agents`, or at all.
+pub fn allocate(
+    state: &State,
+    context: &Context,
+    agents: Option<&[AgentId]>,
+    trace: &mut impl Trace,
+) -> Vec<OfferSpec> {
+    let tree = Tree::new(state);
+    if tree.is_empty() {
+        return Vec::new();
+    }
+    let mut agents = candidates(state, agents, trace);
+    shuffle(&mut agents, context.seed);
+    let mut cycle = Cycle { tree, now: context.now, trace, offers: Vec::new() };
+    // guarantees of quota come in a stage of their own before this one (semantics 180)
+    for agent in agents {
+        if cycle.offers.len() >= OFFERS_PER_CYCLE_MAX {
+            break;
+        }
+        let refusals = state.book.filters.of(agent.id);
+        cycle.give_out(&Lot::new(agent, refusals), agent.free());
+    }
+    cycle.offers
+}
+
+/// Agents on which enough is free for any offer.
+fn candidates<'a>(
+    state: &'a State,
+    agents: Option<&[AgentId]>,
+    trace: &mut impl Trace,
+) -> Vec<&'a Agent> {
+    let mut found = Vec::new();
+    let mut consider = |id: AgentId, free: Option<&Quantities>| {
+        let agent = || state.agents.get(&id).filter(|agent| agent.is_active());
+        if !free.is_some_and(is_enough) {
+            trace.skipped(id, Skip::TooLittle);
+        } else if let Some(agent) = agent() {
+            found.push(&**agent);
+        } else {
+            trace.skipped(id, Skip::Inactive);
+        }
+    };
+    match agents {
+        None => {
+            for (id, free) in &state.book.free {
+                consider(*id, Some(free));
+            }
+        }
+        Some(agents) => {
+            for id in agents.iter().collect::<BTreeSet<_>>() {
+                consider(*id, state.book.free.get(id));
+            }
+        }
+    }
+    found
+}
+
+/// Whether this is worth an offer. A role's own minimum, or the operator's, would be looked up here.
+fn is_enough(quantities: &Quantities) -> bool {
+    quantities.get(&Name::Cpus) >= CPUS_MIN || quantities.get(&Name::Mem) >= MEM_MIN
+}
+
+struct Cycle<'a, T> {
+    tree: Tree,
+    now: Time,
+    trace: &'a mut T,
+    offers: Vec<OfferSpec>,
+}
+
+/// One agent, as far as it bears on who may take what is free.
+struct Lot<'a> {
+    agent: AgentId,
+    has_gpus: bool,
+    refusals: Option<&'a Refusals>,
+}
+
+impl<'a> Lot<'a> {
+    fn new(agent: &Agent, refusals: Option<&'a Refusals>) -> Self {
+        let has_gpus = agent.total.scalar(&Name::Gpus) > Scalar(0);
+        Self { agent: agent.id, has_gpus, refusals }
+    }
+}
+
+impl<T: Trace> Cycle<'_, T> {
+    fn give_out(&mut self, lot: &Lot<'_>, mut left: Resources) {
+        while let Some((taker, resources)) = self.taker(lot, &left) {
+            left.remove_all(&resources);
+            let Kind::Client(client) = self.tree.kind(taker) else { return };
+            let (framework, role) = client.key.clone();
+            let quantities = Quantities::of(&resources);
+            let offer = OfferSpec { framework, role, agent: lot.agent, resources };
+            self.trace.offered(&offer, self.tree.share(taker));
+            self.offers.push(offer);
+            self.tree.charge(taker, &quantities);
+        }
+    }
+
+    /// Who comes first of those that can take something, and what that is. When nothing unreserved
+    /// is left to speak of, only those under a reservation are asked.
+    fn taker(&mut self, lot: &Lot<'_>, left: &Resources) -> Option<(usize, Resources)> {
+        let unreserved = left.iter().filter(|resource| resource.reservations.is_empty());
+        let starts = if is_enough(&Quantities::of(unreserved)) {
+            vec![ROOT]
+        } else {
+            outermost(left).into_iter().filter_map(|role| self.tree.role(role)).collect()
+        };
+        let Self { tree, now, trace, .. } = self;
+        let mut search = Search { tree, now: *now, trace: *trace, lot, left };
+        starts.into_iter().find_map(|node| search.below(node))
+    }
+}
+
+/// The roles that resources are reserved for, without those below another of them.
+fn outermost(resources: &Resources) -> Vec<&Role> {
+    let roles: BTreeSet<&Role> = resources.iter().filter_map(Resource::role).collect();
+    let mut outermost: Vec<&Role> = Vec::new();
+    for role in roles {
+        if !outermost.iter().any(|above| role.is_below(above)) {
+            outermost.push(role);
+        }
+    }
+    outermost
+}
+
+struct Search<'a, T> {
+    tree: &'a Tree,
+    now: Time,
+    trace: &'a mut T,
+    lot: &'a Lot<'a>,
+    left: &'a Resources,
+}
+
+impl<T: Trace> Search<'_, T> {
+    fn below(&mut self, node: usize) -> Option<(usize, Resources)> {
+        let tree = self.tree;
+        match tree.kind(node) {
+            Kind::Role => tree.children(node).find_map(|child| self.below(child)),
+            Kind::Group(role) => self.among(node, role),
+            Kind::Client(_) => None,
+        }
+    }
+
+    fn among(&mut self, group: usize, role: &Role) -> Option<(usize, Resources)> {
+        let open = open_to(self.left, role);
+        let enough = is_enough(&Quantities::of(&*open));
+        let tree = self.tree;
+        tree.children(group).find_map(|node| {
+            let Kind::Client(client) = tree.kind(node) else { return None };
+            let fit = if enough { self.fit(client, &open) } else { Err(Obstacle::TooLittle) };
+            fit.map_err(|why| self.trace.passed_over(self.lot.agent, (client.key.0, role), why))
+                .ok()
+                .map(|resources| (node, resources))
+        })
+    }
+
+    /// What a framework can take of what is open to its role (semantics 176). Agents of other
+    /// regions would be refused here to those that do not know of regions.
+    fn fit(&self, client: &Client, open: &Resources) -> Result<Resources, Obstacle> {
+        let capabilities = client.framework.description.capabilities;
+        if self.lot.has_gpus && !capabilities.has(capability::GPU_RESOURCES) {
+            return Err(Obstacle::Gpus);
+        }
+        let fit = open.filtered(|resource| understands(capabilities, resource));
+        if fit.len() < open.len() && !is_enough(&Quantities::of(&fit)) {
+            return Err(Obstacle::TooLittle);
+        }
+        match self.lot.refusals {
+            Some(refusals) if blocks(refusals, &client.key, &fit, self.now) => {
+                Err(Obstacle::Filter)
+            }
+            _ => Ok(fit),
+        }
+    }
+}
+
+/// What a role may be given: what is not reserved, and what is reserved for it or an ancestor
+/// (semantics 175).
+fn open_to<'a>(left: &'a Resources, role: &Role) -> Cow<'a, Resources> {
+    let is_open = |resource: &Resource| {
+        resource.role().is_none_or(|reserved| reserved == role || role.is_below(reserved))
+    };
+    if left.iter().all(is_open) { Cow::Borrowed(left) } else { Cow::Owned(left.filtered(is_open)) }
+}
+
+fn understands(capabilities: Capabilities, resource: &Resource) -> bool {
+    (!resource.shared || capabilities.has(capability::SHARED_RESOURCES))
+        && (!resource.revocable || capabilities.has(capability::REVOCABLE_RESOURCES))
+        && (resource.reservations.len() < 2 || capabilities.has(capability::RESERVATION_REFINEMENT))
+}

@@ -1,0 +1,192 @@
+//! Who comes next: roles as a tree, each level sorted by dominant share over weight, then by offers
+//! had, then by name (semantics 173). Below each role that frameworks subscribe to stands one group
+//! with these frameworks, which competes with the role's sub-roles.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::allocator::Holding;
+use crate::framework::Framework;
+use crate::id::{FrameworkId, Role};
+use crate::resources::Quantities;
+use crate::state::State;
+
+/// Where all roles hang.
+pub(super) const ROOT: usize = 0;
+
+/// The tree. Nodes are created in the order of their names, so that a lower index breaks ties.
+pub(super) struct Tree {
+    nodes: Vec<Node>,
+    roles: BTreeMap<Role, usize>,
+    total: Quantities,
+    is_empty: bool,
+}
+
+struct Node {
+    kind: Kind,
+    parent: usize,
+    weight: f64,
+    held: Holding,
+    /// Sorted; see [`Tree::place`].
+    children: BTreeSet<Place>,
+}
+
+/// What a node stands for.
+pub(super) enum Kind {
+    /// A role with all below it, or the root.
+    Role,
+    /// The frameworks of this role itself.
+    Group(Role),
+    /// One framework in one role.
+    Client(Client),
+}
+
+/// A framework that takes offers for a role.
+pub(super) struct Client {
+    pub(super) framework: Arc<Framework>,
+    pub(super) key: (FrameworkId, Role),
+}
+
+/// Weighted share (its bits sort as the positive number does), offers had, index.
+type Place = (u64, u64, usize);
+
+impl Tree {
+    /// All that take offers at present, with all that their roles hold.
+    pub(super) fn new(state: &State) -> Self {
+        let clients = clients(state);
+        let mut tree = Self {
+            nodes: vec![Node::new(Kind::Role, ROOT, 1.0)],
+            roles: BTreeMap::new(),
+            total: state.book.total.clone(),
+            is_empty: clients.is_empty(),
+        };
+        let with_ancestors: BTreeSet<Role> =
+            clients.keys().flat_map(|role| role.ancestors().chain([role.clone()])).collect();
+        for role in with_ancestors {
+            let frameworks = clients.get(&role).map(Vec::as_slice).unwrap_or_default();
+            tree.plant(state, &role, frameworks);
+        }
+        for ((_, role), holding) in &state.book.held {
+            tree.endow(role, holding);
+        }
+        for index in 1..tree.nodes.len() {
+            let place = tree.place(index);
+            let parent = tree.nodes[index].parent;
+            tree.nodes[parent].children.insert(place);
+        }
+        tree
+    }
+
+    /// Nobody takes offers.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+
+    /// The node of a role, if anybody in it or below takes offers.
+    pub(super) fn role(&self, role: &Role) -> Option<usize> {
+        self.roles.get(role).copied()
+    }
+
+    /// What a node stands for.
+    pub(super) fn kind(&self, node: usize) -> &Kind {
+        &self.nodes[node].kind
+    }
+
+    /// The nodes below, who comes first first.
+    pub(super) fn children(&self, node: usize) -> impl Iterator<Item = usize> + '_ {
+        self.nodes[node].children.iter().map(|place| place.2)
+    }
+
+    /// The dominant share of a node, without its weight.
+    pub(super) fn share(&self, node: usize) -> f64 {
+        self.nodes[node].held.quantities.share_of(&self.total)
+    }
+
+    /// One offer of so much goes to a client; it and all above it move back in their lines.
+    pub(super) fn charge(&mut self, client: usize, quantities: &Quantities) {
+        let mut node = client;
+        while node != ROOT {
+            let parent = self.nodes[node].parent;
+            let before = self.place(node);
+            self.nodes[node].held.quantities.add_all(quantities);
+            self.nodes[node].held.offers += 1;
+            let after = self.place(node);
+            self.nodes[parent].children.remove(&before);
+            self.nodes[parent].children.insert(after);
+            node = parent;
+        }
+    }
+
+    fn place(&self, index: usize) -> Place {
+        let node = &self.nodes[index];
+        ((self.share(index) / node.weight).to_bits(), node.held.offers, index)
+    }
+
+    /// Adds a role, whose ancestors are there already, with its frameworks.
+    fn plant(&mut self, state: &State, role: &Role, frameworks: &[Arc<Framework>]) {
+        let parent = role.parent().and_then(|parent| self.role(&parent)).unwrap_or(ROOT);
+        let thousandths = state.weights.get(role).copied().unwrap_or(1000).max(1);
+        let index = self.push(Kind::Role, parent, thousandths as f64 / 1000.0);
+        self.roles.insert(role.clone(), index);
+        if frameworks.is_empty() {
+            return;
+        }
+        let group = self.push(Kind::Group(role.clone()), index, 1.0);
+        for framework in frameworks {
+            let key = (framework.id, role.clone());
+            let held = state.book.held.get(&key).cloned().unwrap_or_default();
+            let client = Client { framework: framework.clone(), key };
+            let client = self.push(Kind::Client(client), group, 1.0);
+            self.nodes[client].held = held;
+        }
+    }
+
+    fn push(&mut self, kind: Kind, parent: usize, weight: f64) -> usize {
+        self.nodes.push(Node::new(kind, parent, weight));
+        self.nodes.len() - 1
+    }
+
+    /// Adds what is held in a role, by whomever, to it, its group and its ancestors.
+    fn endow(&mut self, role: &Role, holding: &Holding) {
+        for role in role.ancestors().chain([role.clone()]) {
+            if let Some(index) = self.role(&role) {
+                self.nodes[index].held.add(holding);
+            }
+        }
+        // a role's group is created right after it
+        let group = self.role(role).map(|index| index + 1);
+        if let Some(group) = group.and_then(|group| self.nodes.get_mut(group))
+            && matches!(&group.kind, Kind::Group(of) if of == role)
+        {
+            group.held.add(holding);
+        }
+    }
+}
+
+impl Node {
+    fn new(kind: Kind, parent: usize, weight: f64) -> Self {
+        Self { kind, parent, weight, held: Holding::default(), children: BTreeSet::new() }
+    }
+}
+
+impl Holding {
+    fn add(&mut self, other: &Self) {
+        self.quantities.add_all(&other.quantities);
+        self.offers += other.offers;
+    }
+}
+
+/// The frameworks that take offers for each role, by wire id.
+fn clients(state: &State) -> BTreeMap<Role, Vec<Arc<Framework>>> {
+    let mut frameworks: Vec<_> =
+        state.frameworks.values().filter(|framework| framework.connection.is_connected()).collect();
+    frameworks.sort_by(|a, b| a.wire_id.cmp(&b.wire_id));
+    let mut clients: BTreeMap<Role, Vec<Arc<Framework>>> = BTreeMap::new();
+    for framework in frameworks {
+        let roles = framework.description.roles.iter();
+        for role in roles.filter(|role| !framework.suppressed.contains(*role)) {
+            clients.entry(role.clone()).or_default().push(framework.clone());
+        }
+    }
+    clients
+}
