@@ -49,7 +49,7 @@ impl Config {
             retention: Retention::default(),
             snapshot_bytes: 64 << 20,
             snapshot_entries: 100_000,
-            segment_bytes: 64 << 20,
+            segment_bytes: 16 << 20,
             cache_bytes: 32 << 20,
         }
     }

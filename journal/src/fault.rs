@@ -20,6 +20,8 @@ pub(crate) enum Reason {
     },
     /// The machine did not understand an entry or a snapshot. Stays until another version runs.
     Machine(String),
+    /// openraft gave up for another reason. Stays until the journal is opened anew.
+    Raft(String),
 }
 
 impl Fault {
@@ -32,6 +34,10 @@ impl Fault {
 
     pub(crate) fn report_machine(&self, index: u64, error: &dyn fmt::Display) {
         self.report(Reason::Machine(format!("cannot apply entry {index}: {error}")));
+    }
+
+    pub(crate) fn report_raft(&self, error: &dyn fmt::Display) {
+        self.report(Reason::Raft(format!("the journal cannot go on: {error}")));
     }
 
     pub(crate) fn get(&self) -> Option<Reason> {
@@ -52,8 +58,11 @@ impl Fault {
     }
 
     fn report(&self, reason: Reason) {
-        tracing::error!(%reason, "the journal stopped");
-        self.lock().get_or_insert(reason);
+        let mut first = self.lock();
+        if first.is_none() {
+            tracing::error!(%reason, "the journal stopped");
+            *first = Some(reason);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Reason>> {
@@ -63,7 +72,7 @@ impl Fault {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Tail { text, .. } | Self::Machine(text)) = self;
+        let (Self::Tail { text, .. } | Self::Machine(text) | Self::Raft(text)) = self;
         f.write_str(text)
     }
 }

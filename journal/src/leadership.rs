@@ -8,6 +8,7 @@ use openraft::metrics::RaftMetrics;
 use openraft::{Instant as _, ReadPolicy, ServerState};
 use tokio::sync::watch;
 
+use crate::error::Report;
 use crate::raft::{Raft, TypeConfig};
 
 /// Who leads, as this node knows it.
@@ -30,13 +31,17 @@ pub enum Leadership {
     Stopped(String),
 }
 
-/// Follows one run of openraft and tells of leadership until that run ends.
-pub(crate) async fn watch(raft: Raft, limits: Limits, leadership: Arc<watch::Sender<Leadership>>) {
+/// Follows one run of openraft and tells of leadership until that run ends; gives the reason.
+pub(crate) async fn watch(
+    raft: Raft,
+    limits: Limits,
+    leadership: Arc<watch::Sender<Leadership>>,
+) -> String {
     let mut metrics = raft.metrics();
     loop {
         let now = metrics.borrow_watched().clone();
-        if now.running_state.is_err() {
-            return;
+        if let Err(reason) = &now.running_state {
+            return Report(reason).to_string();
         }
         let seen = see(&raft, &now, limits, &leadership).await;
         leadership.send_if_modified(|current| {
@@ -47,7 +52,7 @@ pub(crate) async fn watch(raft: Raft, limits: Limits, leadership: Arc<watch::Sen
         // a leader that reaches nobody is not told so: it has to look
         let changed = tokio::time::timeout(limits.look_again, metrics.changed()).await;
         if matches!(changed, Ok(Err(_))) {
-            return;
+            return "openraft ended".into();
         }
     }
 }

@@ -37,7 +37,10 @@ pub(crate) async fn supervise(
             without_quorum: Duration::from_millis(2 * core.config.election_ms.1),
         };
         tokio::select! {
-            () = leadership::watch(run.raft.clone(), limits, leadership.clone()) => {}
+            reason = leadership::watch(run.raft.clone(), limits, leadership.clone()) => {
+                // whoever knows better has reported already
+                core.fault.report_raft(&reason);
+            }
             _ = closing.wait_for(|closing| *closing) => {}
         }
         upkeep.abort();
@@ -47,8 +50,7 @@ pub(crate) async fn supervise(
         let text = reason.as_ref().map_or_else(|| "shut down".into(), ToString::to_string);
         leadership.send_replace(Leadership::Stopped(text));
         current.send_replace(None);
-        let applied = *core.applied.borrow();
-        let unwritten = stop(run, applied).await;
+        let unwritten = stop(run).await;
         match reason {
             Some(Reason::Tail { whole, .. }) if !*closing.borrow() => {
                 let recovered = recover(&core, &unwritten, whole, &mut closing).await;
@@ -61,15 +63,15 @@ pub(crate) async fn supervise(
     }
 }
 
-/// Ends a run and lets go of its files. Gives the entries up to `applied` that are not on disk.
-async fn stop(run: Run, applied: u64) -> Vec<(u64, Vec<u8>)> {
-    let unwritten = run.replica.store.unwritten(applied);
+/// Ends a run and lets go of its files. Gives the entries that are not on disk.
+async fn stop(run: Run) -> Vec<(u64, Vec<u8>)> {
     if let Err(error) = run.raft.shutdown().await {
         tracing::warn!(%error, "openraft did not end cleanly");
     }
-    let store = run.replica.store.when_closed();
+    let unwritten = run.replica.store.unwritten();
+    let open = run.replica.store.when_closed();
     drop(run);
-    LogStore::wait_closed(store).await;
+    LogStore::wait_closed(open).await;
     unwritten
 }
 
@@ -105,7 +107,10 @@ async fn try_recover(
     }
     core.fault.clear();
     let store = core.open_store().await?;
-    store.restore(unwritten.to_vec()).await.map_err(OpenError::io(core.dir()))?;
+    let applied = core.folded.run(|folded| folded.applied).await;
+    let applied = applied.map_err(OpenError::io(core.dir()))?.map_or(0, |applied| applied.index);
+    let lost = unwritten.iter().filter(|(index, _)| *index <= applied);
+    store.restore(lost.cloned().collect()).await.map_err(OpenError::io(core.dir()))?;
     core.start(store).await
 }
 

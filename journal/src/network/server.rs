@@ -126,6 +126,8 @@ impl Server {
         let first = frames.next().await;
         let first = first.ok_or_else(|| TransportError("an empty snapshot".into()))??;
         let SnapshotStart { vote } = open(&self.identity, &first)?;
+        let busy = |_| TransportError("another snapshot is being received".into());
+        let _one = self.replica.snapshots.receiving.try_acquire().map_err(busy)?;
         let file = receive(&self.replica.snapshots, frames).await?;
         // openraft may purge the log up to the snapshot before it installs it
         self.replica.store.remember(file.header.mark);

@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Semaphore;
+
 use super::file::{self, SnapshotFile};
 use super::header::Header;
 use crate::error::OpenError;
@@ -19,6 +21,8 @@ const KEPT: usize = 2;
 pub(crate) struct Snapshots {
     dir: PathBuf,
     newest: Arc<Mutex<Option<SnapshotFile>>>,
+    /// One is received at a time, so that peers cannot fill the disk.
+    pub(crate) receiving: Arc<Semaphore>,
 }
 
 impl Snapshots {
@@ -26,7 +30,8 @@ impl Snapshots {
     pub(crate) fn open(dir: &Path) -> Result<Self, OpenError> {
         remove_leftovers(dir).map_err(OpenError::io(dir))?;
         let newest = newest_good(dir).map_err(OpenError::io(dir))?;
-        Ok(Self { dir: dir.to_path_buf(), newest: Arc::new(Mutex::new(newest)) })
+        let (newest, receiving) = (Arc::new(Mutex::new(newest)), Arc::new(Semaphore::new(1)));
+        Ok(Self { dir: dir.to_path_buf(), newest, receiving })
     }
 
     pub(crate) fn newest(&self) -> Option<SnapshotFile> {

@@ -32,6 +32,8 @@ const MAX_FRAME_BYTES: usize = 2 << 20;
 /// How often, and how many times, it is looked whether the store is closed.
 const CLOSE_POLL: Duration = Duration::from_millis(5);
 const CLOSE_POLLS: u32 = 1000;
+/// How long a follower waits whose entries cannot be read, until they are tried again.
+const READ_RETRY: Duration = Duration::from_secs(2);
 /// How many entries are read from disk at a time.
 const READ_AHEAD: u64 = 1024;
 
@@ -136,27 +138,32 @@ impl LogStore {
         self.last().filter(|last| last.index >= start.1).map(|_| start)
     }
 
-    /// Records of the entries up to `applied` that did not reach the disk.
-    pub(crate) fn unwritten(&self, applied: u64) -> Vec<(u64, Vec<u8>)> {
+    /// Records of the entries that did not reach the disk.
+    pub(crate) fn unwritten(&self) -> Vec<(u64, Vec<u8>)> {
         let state = self.state();
-        let range = state.durable_end..applied.saturating_add(1);
-        state.cache.records(range)
+        state.cache.records(state.durable_end..u64::MAX)
     }
 
-    /// Appends records that an earlier run could not write, as far as they are not there.
+    /// Appends records that an earlier run could not write. What lies in their place was never
+    /// acknowledged either.
     pub(crate) async fn restore(&self, records: Vec<(u64, Vec<u8>)>) -> io::Result<()> {
-        for (index, record) in &records {
-            let entry = Entry::decode(*index, record).map_err(io::Error::other)?;
-            let entry = entry.to_raft().map_err(io::Error::other)?;
-            let mut state = self.state();
-            if state.last.is_none_or(|last| last.index < *index) {
-                state.append(entry);
-            }
+        let Some((first, _)) = records.first() else { return self.flush().await };
+        if let Some(before) = first.checked_sub(1) {
+            self.truncate(*first, self.mark(before)?).await?;
         }
         let end = records.last().map_or(0, |(index, _)| index + 1);
+        for (index, record) in &records {
+            let entry = Entry::decode(*index, record).map_err(io::Error::other)?;
+            self.state().append(entry.to_raft().map_err(io::Error::other)?);
+        }
         self.queue_and_wait(|done| Operation::Append(records, done)).await?;
         self.state().flushed(end);
         Ok(())
+    }
+
+    async fn truncate(&self, from: u64, last: Option<Mark>) -> io::Result<()> {
+        self.state().truncate(from, last);
+        self.queue_and_wait(|done| Operation::Truncate(from, done)).await
     }
 
     /// For [`wait_closed`](Self::wait_closed).
@@ -322,7 +329,16 @@ impl RaftLogReader<TypeConfig> for LogStore {
         start: u64,
         end: u64,
     ) -> io::Result<Vec<RaftEntry>> {
-        self.read(start..end, MAX_FRAME_BYTES).await
+        // openraft would stop the leader for good because one follower needs what is damaged here
+        loop {
+            match self.read(start..end, MAX_FRAME_BYTES).await {
+                Err(error) if self.0.mender.is_some() => {
+                    tracing::error!(%error, start, "cannot read entries for a follower");
+                    tokio::time::sleep(READ_RETRY).await;
+                }
+                result => return result,
+            }
+        }
     }
 
     async fn entries_stream<R>(
@@ -430,8 +446,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             Some(last) => self.mark(last.index)?,
             None => None,
         };
-        self.state().truncate(from, mark);
-        self.queue_and_wait(|done| Operation::Truncate(from, done)).await
+        self.truncate(from, mark).await
     }
 
     async fn purge(&mut self, last: LogId) -> io::Result<()> {

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,7 +50,27 @@ impl Disk for RealDisk {
 #[derive(Clone, Debug)]
 pub(crate) struct Tail {
     path: PathBuf,
-    database: Arc<Database>,
+    database: Arc<Closing>,
+}
+
+/// Closes the database when it is dropped. That writes, and may panic when the file is damaged,
+/// which is no reason to end whoever happens to be the last to hold it.
+#[derive(Debug)]
+struct Closing(Option<Database>);
+
+impl Closing {
+    fn get(&self) -> Result<&Database, redb::Error> {
+        self.0.as_ref().ok_or(redb::Error::DatabaseClosed)
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let database = self.0.take();
+        if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
+            tracing::error!("the tail of the journal could not be closed: it is damaged");
+        }
+    }
 }
 
 /// What the tail says about the journal when it is opened.
@@ -87,7 +108,7 @@ impl Tail {
     ) -> Result<(Self, TailState), OpenError> {
         let database = database.map_err(OpenError::redb(path))?;
         let path = path.to_path_buf();
-        let tail = Self { path, database: Arc::new(database) };
+        let tail = Self { path, database: Arc::new(Closing(Some(database))) };
         let state = tail.state()?;
         Ok((tail, state))
     }
@@ -97,13 +118,18 @@ impl Tail {
     }
 
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction, redb::Error> {
-        Ok(self.database.begin_write()?)
+        Ok(self.database.get()?.begin_write()?)
+    }
+
+    fn begin_read(&self) -> Result<ReadTransaction, OpenError> {
+        let begin = || -> Result<_, redb::Error> { Ok(self.database.get()?.begin_read()?) };
+        begin().map_err(OpenError::redb(&self.path))
     }
 
     /// Entries of `range`, checked against the chain. Stops at the first that is not there.
     pub(crate) fn read(&self, range: Range<u64>) -> Result<Vec<Entry>, ReadError> {
         guard(&self.path, || {
-            let transaction = self.database.begin_read().map_err(OpenError::redb(&self.path))?;
+            let transaction = self.begin_read()?;
             read_entries(&transaction, &self.path, range)
         })
     }
@@ -120,7 +146,7 @@ impl Tail {
     }
 
     fn state(&self) -> Result<TailState, OpenError> {
-        let transaction = self.database.begin_read().map_err(OpenError::redb(&self.path))?;
+        let transaction = self.begin_read()?;
         read_state(&transaction, &self.path)
     }
 }

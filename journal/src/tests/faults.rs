@@ -35,6 +35,8 @@ async fn a_full_disk_stops_decisions_not_reads_and_passes() {
     assert_eq!(node.journal.status().stopped, Some(reason));
     node.disk.heal();
     quorum.commit(200..210).await;
+    let (_, next_term) = quorum.leader().await;
+    assert!(next_term > term, "a leader that lost appends resumed its term {term}");
     let numbers = node.counts.numbers();
     assert!(numbers.ends_with(&(200..210).collect::<Vec<_>>()), "{numbers:?}");
     assert_eq!(node.journal.status().stopped, None);

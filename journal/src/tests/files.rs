@@ -87,6 +87,8 @@ async fn what_retention_let_go_comes_as_a_snapshot() {
     quorum.commit(2000..2100).await;
     quorum.agree(0..2100).await;
     for node in 1..=3 {
+        let journal = quorum.nodes[&node].journal.clone();
+        eventually("a purge", || Some(journal.status().first_index).filter(|it| *it > 0)).await;
         quorum.stop(node).await;
         let reader = Reader::open(quorum.dir(node)).expect("opened");
         reader.verify().expect("whole, from where it begins");
