@@ -6,6 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -93,8 +94,10 @@ pub async fn run(mut config: Config, shutdown: impl Future<Output = ()>) -> Resu
         effects: Effects::new(containerizer.clone(), inputs.clone(), config.work_dir.clone()),
         parked: VecDeque::new(),
     };
+    let began = Instant::now();
     take_up(&mut turns, &info, &config.runtime_dir())?;
-    let api = Api::new(config.clone(), address, turns.known.clone(), containerizer, inputs.clone());
+    let api = Api::new(config.clone(), address, turns.known.clone(), containerizer, inputs.clone())
+        .recovered_in(began.elapsed());
     tracing::info!(%address, work_dir = %config.work_dir.display(), "the agent serves");
     let session = Session::new(inputs, config.master.0.clone(), config.registration_backoff_factor);
     tokio::select! {

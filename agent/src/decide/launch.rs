@@ -136,6 +136,8 @@ fn command_executor(framework: &v1::FrameworkInfo, task: &v1::TaskInfo) -> v1::E
         )),
         command: Some(command),
         container: task.container.clone(),
+        discovery: task.discovery.clone(),
+        labels: task.labels.clone(),
         ..Default::default()
     };
     #[expect(deprecated, reason = "clients still read it")]

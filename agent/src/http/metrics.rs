@@ -27,6 +27,7 @@ pub(super) fn all(api: &Api) -> BTreeMap<String, f64> {
     let usage = collect::disk_usage(&api.config.work_dir);
     let age = collect::allowed_age(api.config.gc_delay, api.config.gc_disk_headroom, usage);
     set(&mut metrics, "slave/executor_directory_max_allowed_age_secs", age.as_secs_f64());
+    set(&mut metrics, "slave/recovery_time_secs", api.recovery_time.as_secs_f64());
     set(&mut metrics, "slave/uptime_secs", super::now() - api.start_time);
     for (name, value) in machine() {
         set(&mut metrics, name, value);

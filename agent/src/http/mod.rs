@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::Request;
+use http::{Method, Request};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -48,6 +48,7 @@ pub(crate) struct Api {
     inputs: mpsc::Sender<Input>,
     /// Seconds since the epoch.
     start_time: f64,
+    recovery_time: Duration,
 }
 
 impl Api {
@@ -58,7 +59,13 @@ impl Api {
         containerizer: Arc<dyn Containerizer>,
         inputs: mpsc::Sender<Input>,
     ) -> Self {
-        Self { config, address, known, containerizer, inputs, start_time: now() }
+        let recovery_time = Duration::ZERO;
+        Self { config, address, known, containerizer, inputs, start_time: now(), recovery_time }
+    }
+
+    /// How long the agent took to find its containers again.
+    pub(crate) fn recovered_in(self, recovery_time: Duration) -> Self {
+        Self { recovery_time, ..self }
     }
 }
 
@@ -114,6 +121,9 @@ async fn route(api: &Api, request: Request<Incoming>) -> Reply {
     };
     let reply = match () {
         () if is("/api/v1/executor") => return executor::handle(api, request).await,
+        () if is("/api/v1/resource_provider") && request.method() != Method::POST => {
+            reply::only_post(request.method())
+        }
         () if is("/api/v1/resource_provider") => reply::not_implemented(),
         () if is("/api/v1") => operator::handle(api, request).await,
         () if is("/state") => classic::state(api),

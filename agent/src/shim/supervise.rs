@@ -145,7 +145,10 @@ impl Running {
             return;
         }
         self.killing = Some(Killing { reason, first: Instant::now(), grace });
-        tree::signal_all(Signal::SIGTERM);
+        // Without grace there is nothing to ask for: SIGKILL follows at once.
+        if !grace.is_zero() {
+            tree::signal_all(Signal::SIGTERM);
+        }
     }
 
     fn read_signals(&mut self) -> io::Result<()> {

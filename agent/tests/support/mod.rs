@@ -1,6 +1,8 @@
 //! A master that is none, and agents that are real processes.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod http;
+
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use protocol::agents::{
 };
 use protocol::v1::framework_info::{Capability, capability};
 use protocol::{rpc, v1};
+use rand::RngExt;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{Request, Response, Status, Streaming};
@@ -314,8 +317,12 @@ fn end_shims(work_dir: &Path) {
     }
 }
 
+/// A free port below those that the kernel gives to outgoing connections, so that it stays free while an agent is dead.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+    let candidates = std::iter::repeat_with(|| rand::rng().random_range(10_000..30_000));
+    let mut free =
+        candidates.take(1_000).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("a free port")
 }
 
 /// Polls until `look` finds something.
