@@ -349,6 +349,7 @@ fn fill(status: &mut Status, run: &Run) {
     let member = |(node, member): (&u64, &Member)| MemberStatus {
         node: *node,
         address: member.address.clone(),
+        incarnation: member.incarnation.clone(),
         voter: voters.contains(node),
         matched: matched(node),
     };

@@ -41,6 +41,8 @@ pub struct MemberStatus {
     pub node: u64,
     /// Its address as host:port.
     pub address: String,
+    /// The [`incarnation`](crate::Identity::incarnation) of the data directory it joined with.
+    pub incarnation: String,
     /// Whether it votes; a learner only follows.
     pub voter: bool,
     /// How far the leader knows it to have the journal; `None` unless this node leads.
