@@ -1,0 +1,222 @@
+//! The agents' service: each holds one stream to the leader.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::Stream;
+use protocol::agents::agents_server::Agents;
+use protocol::agents::{
+    ExecutorExited, ExecutorMessage, FromAgent, Hello, NotLeader, Ping, Refused, ToAgent, Update,
+    from_agent, to_agent,
+};
+use statemachine::{AgentId, Command, Session, TaskState, agent, task};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::convert;
+use crate::leader::{SubmitError, Ticket};
+use crate::master::Master;
+use crate::standing::Standing;
+use crate::streams::Opened;
+
+/// The service.
+#[derive(Clone, Debug)]
+pub(crate) struct AgentsService(pub(crate) Arc<Master>);
+
+type ToAgents = Pin<Box<dyn Stream<Item = Result<ToAgent, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Agents for AgentsService {
+    type SessionStream = ToAgents;
+
+    async fn session(
+        &self,
+        request: Request<Streaming<FromAgent>>,
+    ) -> Result<Response<ToAgents>, Status> {
+        let mut incoming = request.into_inner();
+        let first = tokio::time::timeout(self.0.config.agent_ping_timeout, incoming.message());
+        let first = first.await.map_err(|_| Status::deadline_exceeded("no hello came"))??;
+        let Some(from_agent::Message::Hello(hello)) = first.and_then(|first| first.message) else {
+            return Err(Status::invalid_argument("the first message must be a hello"));
+        };
+        let term = match self.0.stand.now() {
+            Standing::Leading(term) => term,
+            standing => return Ok(answer(not_leader(&self.0, standing))),
+        };
+        match begin(&self.0, term, hello).await {
+            Ok(opened) => {
+                let session = opened.session;
+                tokio::spawn(listen(self.0.clone(), (session, term), incoming));
+                Ok(Response::new(Box::pin(drain(opened))))
+            }
+            Err(last) => Ok(answer(last)),
+        }
+    }
+}
+
+/// A stream of one message.
+fn answer(message: to_agent::Message) -> Response<ToAgents> {
+    let message = ToAgent { message: Some(message) };
+    Response::new(Box::pin(futures::stream::iter([Ok(message)])))
+}
+
+fn not_leader(master: &Master, standing: Standing) -> to_agent::Message {
+    let leader = match standing {
+        Standing::Following(address) => address,
+        _ => String::new(),
+    };
+    to_agent::Message::NotLeader(NotLeader { leader, masters: master.addresses() })
+}
+
+/// What waits for the agent, until its stream ends.
+fn drain(opened: Opened<ToAgent>) -> impl Stream<Item = Result<ToAgent, Status>> + Send {
+    futures::stream::unfold(opened, |mut opened| async move {
+        let message = opened.drain.next().await?;
+        Some((Ok(message), opened))
+    })
+}
+
+/// Asks for the agent to be registered; the answer comes over its stream.
+async fn begin(
+    master: &Master,
+    term: u64,
+    hello: Hello,
+) -> Result<Opened<ToAgent>, to_agent::Message> {
+    let bytes = prost::Message::encoded_len(&hello);
+    let opened = master.streams.open_agent(term);
+    let register = convert::agent::read(&master.committed.state(), &hello, opened.session)
+        .map_err(|error| {
+            tracing::warn!(agent = %hello.agent_id, %error, "an agent is refused");
+            to_agent::Message::Refused(Refused { reason: error.to_string(), shutdown: false })
+        })?;
+    let ticket = Ticket::Agent(opened.session);
+    let submitted = master.inbox.submit(term, (register.into(), bytes), None, ticket).await;
+    match submitted {
+        Ok(()) => Ok(opened),
+        Err(SubmitError) => Err(not_leader(master, Standing::Electing)),
+    }
+}
+
+/// Takes what the agent says, and pings it, until it hangs up or misses too many pings.
+async fn listen(
+    master: Arc<Master>,
+    (session, term): (Session, u64),
+    mut incoming: Streaming<FromAgent>,
+) {
+    let mut pings = tokio::time::interval(master.config.agent_ping_timeout);
+    pings.tick().await;
+    let mut missed = 0;
+    loop {
+        tokio::select! {
+            next = incoming.message() => match next {
+                Ok(Some(FromAgent { message: Some(message) })) => {
+                    missed = 0;
+                    if take(&master, (session, term), message).await.is_err() { break }
+                }
+                Ok(Some(FromAgent { message: None })) => {}
+                Ok(None) | Err(_) => break,
+            },
+            _ = pings.tick() => {
+                missed += 1;
+                if missed > master.config.max_agent_ping_timeouts {
+                    tracing::warn!(%session, missed, "an agent does not answer its pings");
+                    break;
+                }
+                let ping = to_agent::Message::Ping(Ping {});
+                master.streams.direct(session, ToAgent { message: Some(ping) });
+            }
+        }
+    }
+    master.streams.end(session);
+}
+
+/// The agent's stream is of no use any more.
+struct Ended;
+
+async fn take(
+    master: &Master,
+    (session, term): (Session, u64),
+    message: from_agent::Message,
+) -> Result<(), Ended> {
+    if matches!(message, from_agent::Message::Pong(_)) {
+        return Ok(());
+    }
+    let Some(agent) = master.streams.agent(session) else {
+        // it speaks before it is welcome, or its stream has ended meanwhile
+        return if master.streams.is_open(session) { Ok(()) } else { Err(Ended) };
+    };
+    let Some((command, bytes)) = command(master, (agent, session), message) else {
+        return Ok(());
+    };
+    let submitted = master.inbox.submit(term, (command, bytes), None, Ticket::Nobody).await;
+    submitted.map_err(|SubmitError| Ended)
+}
+
+/// The command that a message comes to; none for those that ask for nothing.
+fn command(
+    master: &Master,
+    (agent, session): (AgentId, Session),
+    message: from_agent::Message,
+) -> Option<(Command, usize)> {
+    match message {
+        from_agent::Message::Update(update) => self::update(master, (agent, session), update),
+        from_agent::Message::ExecutorExited(ExecutorExited {
+            framework_id,
+            executor_id,
+            status,
+        }) => {
+            let (framework, executor) = (framework_id.into(), executor_id.into());
+            let exited = task::ExecutorExited { agent, session, framework, executor, status };
+            Some((exited.into(), 0))
+        }
+        from_agent::Message::ExecutorMessage(ExecutorMessage {
+            framework_id,
+            executor_id,
+            data,
+        }) => {
+            let (framework, executor) = (framework_id.into(), executor_id.into());
+            let bytes = data.len();
+            let message = task::MessageFramework { agent, session, framework, executor, data };
+            Some((message.into(), bytes))
+        }
+        from_agent::Message::Unregister(_) => {
+            Some((agent::Unregister { agent, session }.into(), 0))
+        }
+        // a second hello means nothing; what is confirmed is not asked for again until the agent
+        // itself says in a hello how far it is
+        from_agent::Message::Hello(_)
+        | from_agent::Message::Pong(_)
+        | from_agent::Message::ReconcileTask(_)
+        | from_agent::Message::Confirm(_) => None,
+    }
+}
+
+fn update(
+    master: &Master,
+    (agent, session): (AgentId, Session),
+    update: Update,
+) -> Option<(Command, usize)> {
+    let status = update.status.unwrap_or_default();
+    let bytes = prost::Message::encoded_len(&status);
+    let latest = TaskState::from_number(update.latest_state);
+    let (task, executor) = (status.task_id.value.clone(), status.executor_id.clone());
+    match convert::status::read(status) {
+        Ok(status) => {
+            master.counters.valid_status_updates.add();
+            let command = task::Update {
+                agent,
+                session,
+                framework: update.framework_id.into(),
+                task: task.into(),
+                executor: executor.map(|executor| executor.value.into()),
+                latest: latest.unwrap_or(status.state),
+                status: Arc::new(status),
+            };
+            Some((command.into(), bytes))
+        }
+        Err(error) => {
+            master.counters.invalid_status_updates.add();
+            tracing::warn!(%task, %error, "an update makes no sense");
+            None
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The endpoints from before the v1 API. Those that only read take any method (semantics 318).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+
+use super::body::{Body, Refusal, json, redirect, status};
+use super::route::{Endpoint, parameter};
+use super::{leader, operator};
+use crate::convert::seconds;
+use crate::master::{API_VERSION, Master};
+use crate::metrics;
+use crate::views::classic::{self, Host, Page};
+use crate::views::json::to_vec;
+
+/// Tasks that `/tasks` shows unless it is asked for more or less.
+const TASKS_SHOWN: usize = 100;
+
+/// Answers one request.
+pub(super) async fn answer(
+    master: &Arc<Master>,
+    endpoint: Endpoint,
+    parts: &Parts,
+    body: &Bytes,
+) -> Result<Response<Body>, Refusal> {
+    match endpoint {
+        // what every master answers itself (semantics 319)
+        Endpoint::Health => return Ok(status(StatusCode::OK)),
+        Endpoint::Redirect => {
+            return Ok(redirect(&format!("//{}", leader::leader(master)?)));
+        }
+        Endpoint::Version | Endpoint::Flags | Endpoint::MetricsSnapshot => {}
+        Endpoint::Teardown => {
+            let term = leader::leading(master, &parts.uri)?;
+            if parts.method != Method::POST {
+                return Err(Refusal::MethodNotAllowed("POST", parts.method.to_string()));
+            }
+            let form = std::str::from_utf8(body).unwrap_or_default();
+            let Some(wire_id) = parameter(form, "frameworkId") else {
+                let text = "Missing 'frameworkId' query parameter in the request body";
+                return Err(Refusal::BadRequest(text.to_owned()));
+            };
+            return operator::teardown(master, term, &wire_id).await;
+        }
+        _ => {
+            leader::leading(master, &parts.uri)?;
+        }
+    }
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let asked = master.clone();
+    let written = tokio::task::spawn_blocking(move || read(&asked, endpoint, &query)).await;
+    written
+        .map(json)
+        .map_err(|error| Refusal::Unavailable(format!("the view could not be written: {error}")))
+}
+
+fn read(master: &Master, endpoint: Endpoint, query: &str) -> Vec<u8> {
+    let state = master.committed.state();
+    match endpoint {
+        Endpoint::Version => to_vec(&serde_json::json!({
+            "version": API_VERSION,
+            "mesolith_version": env!("CARGO_PKG_VERSION"),
+        })),
+        Endpoint::Flags => {
+            let flags: std::collections::BTreeMap<_, _> =
+                master.config.flags().into_iter().collect();
+            to_vec(&serde_json::json!({ "flags": flags }))
+        }
+        Endpoint::MetricsSnapshot => to_vec(&metrics::snapshot(master, &state)),
+        Endpoint::State => classic::state(&state, &host(master)),
+        Endpoint::StateSummary => {
+            let hostname = master.config.public_hostname();
+            classic::summary(&state, &hostname, master.config.cluster.as_deref())
+        }
+        Endpoint::Slaves => {
+            to_vec(&classic::slaves(&state, parameter(query, "slave_id").as_deref()))
+        }
+        Endpoint::Frameworks => {
+            to_vec(&classic::frameworks(&state, parameter(query, "framework_id").as_deref()))
+        }
+        Endpoint::Tasks => to_vec(&classic::tasks(&state, &page(query))),
+        Endpoint::Roles => to_vec(&classic::roles(&state)),
+        Endpoint::Health | Endpoint::Redirect | Endpoint::Teardown => Vec::new(),
+    }
+}
+
+fn page(query: &str) -> Page {
+    let number = |name: &str| parameter(query, name).and_then(|text| text.parse().ok());
+    Page {
+        limit: number("limit").unwrap_or(TASKS_SHOWN),
+        offset: number("offset").unwrap_or(0),
+        ascending: parameter(query, "order").as_deref() == Some("asc"),
+        framework_id: parameter(query, "framework_id"),
+        task_id: parameter(query, "task_id"),
+    }
+}
+
+fn host(master: &Master) -> Host {
+    Host {
+        version: API_VERSION,
+        started: seconds(master.started),
+        id: master.journal.identity().cluster_id,
+        pid: master.pid(),
+        hostname: master.config.public_hostname(),
+        port: master.config.advertised().1,
+        cluster: master.config.cluster.clone(),
+        flags: master.config.flags().into_iter().collect(),
+    }
+}

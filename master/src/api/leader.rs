@@ -1,0 +1,43 @@
+//! Whether this master may answer, or who else (semantics 32, 34, 319).
+
+use http::Uri;
+
+use super::body::Refusal;
+use crate::master::Master;
+use crate::standing::Standing;
+
+/// The term in which this master leads; otherwise where to go, or to wait.
+pub(super) fn leading(master: &Master, uri: &Uri) -> Result<u64, Refusal> {
+    match master.stand.now() {
+        Standing::Leading(term) => Ok(term),
+        Standing::Following(address) => {
+            let path = uri.path_and_query().map_or("", |path| path.as_str());
+            Err(Refusal::Elsewhere(format!("//{address}{path}")))
+        }
+        other => Err(unavailable(other)),
+    }
+}
+
+/// Where the leader is, as `host:port`.
+pub(super) fn leader(master: &Master) -> Result<String, Refusal> {
+    match master.stand.now() {
+        Standing::Leading(_) => Ok(master.config.address()),
+        Standing::Following(address) => Ok(address),
+        other => Err(unavailable(other)),
+    }
+}
+
+/// The answer to a call whose outcome is not known, because leadership went.
+pub(super) fn lost() -> Refusal {
+    Refusal::Unavailable("Leadership was lost before the call was committed".to_owned())
+}
+
+fn unavailable(standing: Standing) -> Refusal {
+    Refusal::Unavailable(match standing {
+        Standing::Recovering => "Master has not finished recovery".to_owned(),
+        Standing::Stopped(reason) => format!("This master takes no decisions: {reason}"),
+        Standing::Leading(_) | Standing::Following(_) | Standing::Electing => {
+            "No leader elected".to_owned()
+        }
+    })
+}

@@ -1,0 +1,73 @@
+//! The HTTP API: wire to command, and nothing else.
+
+mod body;
+mod classic;
+mod compress;
+mod leader;
+mod operator;
+mod prometheus;
+mod route;
+mod scheduler;
+mod stream;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+
+pub(crate) use body::{Body, boxed};
+use body::{BodyError, Refusal, collect};
+use route::Route;
+
+use crate::master::Master;
+
+/// Answers one HTTP request.
+pub(crate) async fn answer(master: Arc<Master>, request: Request<Incoming>) -> Response<Body> {
+    let (parts, incoming) = request.into_parts();
+    let is_head = parts.method == Method::HEAD;
+    let body = match collect(incoming, &parts.headers).await {
+        Ok(body) => body,
+        Err(error) => return error.into_response(),
+    };
+    master.counters.http_requests.add();
+    let answered = dispatch(&master, &parts, body).await.unwrap_or_else(Refusal::into_response);
+    let mut answered = compress::compress(&parts.headers, answered).await;
+    if is_head {
+        *answered.body_mut() = body::empty();
+    }
+    answered
+}
+
+async fn dispatch(
+    master: &Arc<Master>,
+    parts: &Parts,
+    body: Bytes,
+) -> Result<Response<Body>, Refusal> {
+    let Some(route) = Route::find(parts.uri.path()) else {
+        return Err(Refusal::NotFound);
+    };
+    match route {
+        Route::Scheduler => scheduler::answer(master, parts, body).await,
+        Route::Operator => operator::answer(master, parts, body).await,
+        Route::Prometheus => Ok(prometheus::answer(master)),
+        Route::Classic(endpoint) => classic::answer(master, endpoint, parts, &body).await,
+    }
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::TooLarge,
+            BodyError::TooSlow => Self::TooSlow,
+            BodyError::Broken(what) => Self::BadRequest(what),
+        }
+    }
+}
+
+impl BodyError {
+    fn into_response(self) -> Response<Body> {
+        Refusal::from(self).into_response()
+    }
+}

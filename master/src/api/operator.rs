@@ -1,0 +1,244 @@
+//! `POST /api/v1`: what operators ask (semantics 307 to 315, U).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Response, StatusCode};
+use prost::Message;
+use protocol::media::ContentType;
+use protocol::recordio;
+use protocol::v1::master::call::Type;
+use protocol::v1::master::response::{
+    self, GetHealth, GetMaster, GetMetrics, GetRoles, GetVersion,
+};
+use protocol::v1::master::{Call, Event, Response as Answer, event};
+use protocol::v1::{Flag, Metric, Role, VersionInfo};
+use serde::Serialize;
+use statemachine::{Rejection, State, framework};
+
+use super::body::{Body, Refusal, status, whole};
+use super::scheduler::{accepted, read_call};
+use super::{leader, stream};
+use crate::convert::{resources, seconds};
+use crate::effects::{HEARTBEAT_SECONDS, record};
+use crate::master::{API_VERSION, Master};
+use crate::metrics;
+use crate::views::json::WithLists;
+use crate::views::{self, json, operator};
+
+/// Answers one call.
+pub(super) async fn answer(
+    master: &Arc<Master>,
+    parts: &Parts,
+    body: Bytes,
+) -> Result<Response<Body>, Refusal> {
+    let term = leader::leading(master, &parts.uri)?;
+    let call: Call = read_call(parts, &body)?;
+    let r#type = check(&call).map_err(|fault| {
+        Refusal::BadRequest(format!("Failed to validate master::Call: {fault}"))
+    })?;
+    let content_type = accepted(&parts.headers)?;
+    match r#type {
+        Type::Subscribe => Ok(subscribe(master, term, content_type)),
+        Type::Teardown => {
+            let wire_id = call.teardown.unwrap_or_default().framework_id.value;
+            teardown(master, term, &wire_id).await
+        }
+        _ => read(master, r#type, content_type).await,
+    }
+}
+
+/// Checks that a call has the part that its type needs, even when that is empty (semantics 308).
+fn check(call: &Call) -> Result<Type, String> {
+    let missing = |part: &str| Err(format!("Expecting '{part}' to be present"));
+    let Some(r#type) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
+        return missing("type");
+    };
+    match r#type {
+        Type::GetMetrics if call.get_metrics.is_none() => missing("get_metrics"),
+        Type::Teardown if call.teardown.is_none() => missing("teardown"),
+        _ => Ok(r#type),
+    }
+}
+
+/// Ends a framework (semantics 292, 310).
+pub(super) async fn teardown(
+    master: &Master,
+    term: u64,
+    wire_id: &str,
+) -> Result<Response<Body>, Refusal> {
+    let unknown = || Refusal::BadRequest("No framework found with specified ID".to_owned());
+    let state = master.committed.state();
+    let framework = state.framework_by_wire_id(wire_id).ok_or_else(unknown)?.id;
+    let decided = master.ask(term, framework::Teardown { framework }, 0).await;
+    match decided.map_err(|_| leader::lost())? {
+        Ok(_) => Ok(status(StatusCode::OK)),
+        Err(Rejection::FrameworkUnknown) => Err(unknown()),
+        Err(rejection) => Err(Refusal::BadRequest(rejection.to_string())),
+    }
+}
+
+/// Answers from the committed state, off the threads that serve.
+async fn read(
+    master: &Arc<Master>,
+    r#type: Type,
+    content_type: ContentType,
+) -> Result<Response<Body>, Refusal> {
+    let asked = master.clone();
+    let written = tokio::task::spawn_blocking(move || write(&asked, r#type, content_type)).await;
+    let name = r#type.as_str_name();
+    match written {
+        Ok(Some(body)) => Ok(whole(content_type.as_str(), body)),
+        Ok(None) => {
+            Err(Refusal::NotImplemented(format!("{name} is not supported by this version")))
+        }
+        Err(error) => Err(Refusal::Unavailable(format!("{name} could not be answered: {error}"))),
+    }
+}
+
+fn write(master: &Master, r#type: Type, content_type: ContentType) -> Option<Vec<u8>> {
+    let state = master.committed.state();
+    match r#type {
+        Type::GetState => {
+            let get_state = views::response::state(&state);
+            return Some(lists("GET_STATE", "get_state", content_type, get_state, |it| Answer {
+                get_state: Some(it),
+                ..of_type(response::Type::GetState)
+            }));
+        }
+        Type::GetTasks => {
+            let get_tasks = views::response::tasks(&state);
+            return Some(lists("GET_TASKS", "get_tasks", content_type, get_tasks, |it| Answer {
+                get_tasks: Some(it),
+                ..of_type(response::Type::GetTasks)
+            }));
+        }
+        Type::GetAgents => {
+            let get_agents = views::response::agents(&state);
+            return Some(lists("GET_AGENTS", "get_agents", content_type, get_agents, |it| {
+                Answer { get_agents: Some(it), ..of_type(response::Type::GetAgents) }
+            }));
+        }
+        Type::GetFrameworks => {
+            let found = views::response::frameworks(&state);
+            return Some(lists("GET_FRAMEWORKS", "get_frameworks", content_type, found, |it| {
+                Answer { get_frameworks: Some(it), ..of_type(response::Type::GetFrameworks) }
+            }));
+        }
+        Type::GetExecutors => {
+            let found = views::response::executors(&state);
+            return Some(lists("GET_EXECUTORS", "get_executors", content_type, found, |it| {
+                Answer { get_executors: Some(it), ..of_type(response::Type::GetExecutors) }
+            }));
+        }
+        _ => {}
+    }
+    Some(content_type.encode(&small(master, &state, r#type)?))
+}
+
+/// The answers that have no lists of their own to write.
+fn small(master: &Master, state: &State, r#type: Type) -> Option<Answer> {
+    Some(match r#type {
+        Type::GetHealth => Answer {
+            get_health: Some(GetHealth { healthy: true }),
+            ..of_type(response::Type::GetHealth)
+        },
+        Type::GetVersion => {
+            let version_info =
+                VersionInfo { version: API_VERSION.to_owned(), ..VersionInfo::default() };
+            Answer {
+                get_version: Some(GetVersion { version_info }),
+                ..of_type(response::Type::GetVersion)
+            }
+        }
+        Type::GetFlags => {
+            let flag =
+                |(name, value): (&str, String)| Flag { name: name.to_owned(), value: Some(value) };
+            let flags = master.config.flags().into_iter().map(flag).collect();
+            let get_flags = Some(response::GetFlags { flags });
+            Answer { get_flags, ..of_type(response::Type::GetFlags) }
+        }
+        Type::GetMetrics => {
+            let metric = |(name, value)| Metric { name, value: Some(value) };
+            let metrics = metrics::snapshot(master, state).into_iter().map(metric).collect();
+            let get_metrics = Some(GetMetrics { metrics });
+            Answer { get_metrics, ..of_type(response::Type::GetMetrics) }
+        }
+        Type::GetRoles => {
+            Answer { get_roles: Some(roles(state)), ..of_type(response::Type::GetRoles) }
+        }
+        Type::GetMaster => {
+            let get_master = GetMaster {
+                master_info: Some(master.info()),
+                start_time: Some(seconds(master.started)),
+                elected_time: Some(views::response::elected_seconds(state)),
+            };
+            Answer { get_master: Some(get_master), ..of_type(response::Type::GetMaster) }
+        }
+        _ => return None,
+    })
+}
+
+fn roles(state: &State) -> GetRoles {
+    let write = |(name, view): (statemachine::Role, views::roles::RoleView)| {
+        let mut held = view.allocated;
+        held.add_all(&view.offered);
+        let wire_id = |id| state.frameworks.get(id).map(|it| (*it.wire_id).into());
+        Role {
+            name: name.to_string(),
+            weight: view.weight,
+            frameworks: view.frameworks.iter().filter_map(wire_id).collect(),
+            resources: resources::write(&held, None),
+        }
+    };
+    GetRoles { roles: views::roles::roles(state).into_iter().map(write).collect() }
+}
+
+/// An answer whose lists are there in JSON even when they are empty.
+fn lists<T>(
+    name: &str,
+    field: &str,
+    content_type: ContentType,
+    message: T,
+    wrap: impl FnOnce(T) -> Answer,
+) -> Vec<u8>
+where
+    for<'a> WithLists<'a, T>: Serialize,
+{
+    match content_type {
+        ContentType::Json => json::typed(name, field, &message),
+        ContentType::Protobuf => wrap(message).encode_to_vec(),
+    }
+}
+
+fn of_type(r#type: response::Type) -> Answer {
+    Answer { r#type: Some(r#type as i32), ..Answer::default() }
+}
+
+/// Opens a stream of events, which begins with the state that they go on from.
+fn subscribe(master: &Arc<Master>, term: u64, content_type: ContentType) -> Response<Body> {
+    let heartbeat = record(content_type, &operator::of_type(event::Type::Heartbeat));
+    let max = master.config.max_operator_event_stream_subscribers as usize;
+    let opened = master.streams.open_operator(term, content_type, max);
+    let first = begin(&master.committed.state(), content_type);
+    master.streams.inform(opened.session, first);
+    master.streams.inform(opened.session, heartbeat.clone());
+    stream::response(opened, content_type, heartbeat)
+}
+
+fn begin(state: &State, content_type: ContentType) -> Bytes {
+    let get_state = views::response::state(state);
+    let written = match content_type {
+        ContentType::Json => json::subscribed(&get_state, HEARTBEAT_SECONDS),
+        ContentType::Protobuf => {
+            let subscribed = event::Subscribed {
+                get_state: Some(get_state),
+                heartbeat_interval_seconds: Some(HEARTBEAT_SECONDS),
+            };
+            let of_type = operator::of_type(event::Type::Subscribed);
+            Event { subscribed: Some(subscribed), ..of_type }.encode_to_vec()
+        }
+    };
+    recordio::encode(&written)
+}

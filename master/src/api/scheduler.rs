@@ -1,0 +1,288 @@
+//! `POST /api/v1/scheduler`: what frameworks ask (semantics C to M).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{HeaderMap, Method, Response, StatusCode};
+use prost::Message;
+use protocol::json::JsonMessage;
+use protocol::media::{ContentType, DecodeError};
+use protocol::pb::Checked;
+use protocol::v1::scheduler::Call;
+use protocol::v1::scheduler::call::{Subscribe, Type};
+use statemachine::{Command, FrameworkId, Rejection, State, framework, offer, task};
+
+use super::body::{Body, Refusal, status};
+use super::{leader, stream};
+use crate::convert;
+use crate::effects::{error, record, scheduler_heartbeat};
+use crate::leader::Ticket;
+use crate::master::Master;
+use crate::validate;
+
+/// The header that ties calls to a stream.
+const STREAM_ID: HeaderName = HeaderName::from_static("mesos-stream-id");
+
+/// Answers one call, with the checks in the order of semantics 43.
+pub(super) async fn answer(
+    master: &Arc<Master>,
+    parts: &Parts,
+    body: Bytes,
+) -> Result<Response<Body>, Refusal> {
+    let term = leader::leading(master, &parts.uri)?;
+    let mut call: Call = read_call(parts, &body)?;
+    let r#type = validate::scheduler_call(&call).map_err(|fault| {
+        Refusal::BadRequest(format!("Failed to validate scheduler::Call: {fault}"))
+    })?;
+    master.counters.call(r#type.as_str_name());
+    if let (Type::Subscribe, Some(subscribe)) = (r#type, call.subscribe.take()) {
+        return self::subscribe(master, term, parts, (subscribe, body.len())).await;
+    }
+    let wire_id = call.framework_id.as_ref().map_or("", |id| id.value.as_str()).to_owned();
+    let state = master.committed.state();
+    let framework = check_framework(master, &state, &wire_id, &parts.headers)?;
+    let Some(command) = command(&state, (framework, &wire_id), r#type, call)? else {
+        return Ok(status(StatusCode::ACCEPTED));
+    };
+    let decided = master.ask(term, command, body.len()).await.map_err(|_| leader::lost())?;
+    match decided {
+        Ok(_) => Ok(status(StatusCode::ACCEPTED)),
+        Err(rejection @ Rejection::FrameworkNotSubscribed) => {
+            Err(Refusal::Forbidden(rejection.to_string()))
+        }
+        Err(rejection) => Err(Refusal::BadRequest(rejection.to_string())),
+    }
+}
+
+/// Reads a call of either API: method, content type, then the body (semantics 24 to 28).
+pub(super) fn read_call<M>(parts: &Parts, body: &[u8]) -> Result<M, Refusal>
+where
+    M: JsonMessage + Checked + Message + Default,
+{
+    if parts.method != Method::POST {
+        return Err(Refusal::MethodNotAllowed("POST", parts.method.to_string()));
+    }
+    let Some(content_type) = parts.headers.get(CONTENT_TYPE) else {
+        let text = "Expecting 'Content-Type' to be present".to_owned();
+        return Err(Refusal::BadRequest(text));
+    };
+    let content_type = content_type.to_str().ok().and_then(ContentType::from_header);
+    let content_type = content_type.ok_or(Refusal::UnsupportedMediaType)?;
+    content_type.decode(body).map_err(|error| {
+        Refusal::BadRequest(match error {
+            DecodeError::Json(protocol::json::JsonError::Parse(what)) => {
+                format!("Failed to parse body into JSON: {what}")
+            }
+            DecodeError::Json(protocol::json::JsonError::Convert(what)) => {
+                format!("Failed to convert JSON into Call protobuf: {what}")
+            }
+            DecodeError::Protobuf(what) => {
+                format!("Failed to parse body into Call protobuf: {what}")
+            }
+        })
+    })
+}
+
+/// The type of an answer (semantics 29, 30).
+pub(super) fn accepted(headers: &HeaderMap) -> Result<ContentType, Refusal> {
+    let accept = headers.get(ACCEPT).map(|accept| accept.to_str().unwrap_or_default());
+    ContentType::accepted_by(accept).ok_or(Refusal::NotAcceptable)
+}
+
+async fn subscribe(
+    master: &Arc<Master>,
+    term: u64,
+    parts: &Parts,
+    (subscribe, bytes): (Subscribe, usize),
+) -> Result<Response<Body>, Refusal> {
+    let content_type = accepted(&parts.headers)?;
+    if parts.headers.contains_key(STREAM_ID) {
+        let text = "Subscribe calls should not include the 'Mesos-Stream-Id' header".to_owned();
+        return Err(Refusal::BadRequest(text));
+    }
+    let (stream_id, opened) = master.streams.open_scheduler(term, content_type);
+    let session = opened.session;
+    let info = &subscribe.framework_info;
+    match validate::framework(info, &subscribe.suppressed_roles) {
+        Ok(()) => {
+            let command = framework::Subscribe {
+                wire_id: info
+                    .id
+                    .as_ref()
+                    .map(|id| id.value.as_str())
+                    .filter(|id| !id.is_empty())
+                    .map(Into::into),
+                description: convert::framework::read(info),
+                suppressed: subscribe
+                    .suppressed_roles
+                    .iter()
+                    .map(|it| it.as_str().into())
+                    .collect(),
+                session,
+            };
+            let ticket = Ticket::Scheduler(session);
+            let submitted = master.inbox.submit(term, (command.into(), bytes), None, ticket).await;
+            submitted.map_err(|_| leader::lost())?;
+        }
+        // refusals after the HTTP checks arrive in the stream (semantics 55)
+        Err(fault) => {
+            master.streams.tell(session, |content_type| record(content_type, &error(fault)));
+            master.streams.end(session);
+        }
+    }
+    let mut response = stream::response(opened, content_type, scheduler_heartbeat(content_type));
+    if let Ok(stream_id) = HeaderValue::from_str(&stream_id) {
+        response.headers_mut().insert(STREAM_ID, stream_id);
+    }
+    Ok(response)
+}
+
+/// The framework that calls, over its current stream (semantics 50, 52, 53).
+fn check_framework(
+    master: &Master,
+    state: &State,
+    wire_id: &str,
+    headers: &HeaderMap,
+) -> Result<FrameworkId, Refusal> {
+    let Some(framework) = state.framework_by_wire_id(wire_id) else {
+        return Err(Refusal::BadRequest(Rejection::FrameworkUnknown.to_string()));
+    };
+    let current = framework.session().and_then(|session| master.streams.stream_id(session));
+    let Some(current) = current else {
+        return Err(Refusal::Forbidden(Rejection::FrameworkNotSubscribed.to_string()));
+    };
+    match headers.get(STREAM_ID).map(HeaderValue::as_bytes) {
+        None => Err(Refusal::BadRequest(
+            "All non-subscribe calls should include the 'Mesos-Stream-Id' header".to_owned(),
+        )),
+        Some(given) if given == current.as_bytes() => Ok(framework.id),
+        Some(given) => Err(Refusal::BadRequest(format!(
+            "The stream ID '{}' included in this request didn't match the stream ID currently \
+             associated with framework ID {wire_id}",
+            given.escape_ascii()
+        ))),
+    }
+}
+
+/// The command that a call comes to; none for calls that mean nothing to this version, which Mesos
+/// takes without an answer as well.
+fn command(
+    state: &State,
+    (framework, wire_id): (FrameworkId, &str),
+    r#type: Type,
+    call: Call,
+) -> Result<Option<Command>, Refusal> {
+    let roles = |roles: Vec<String>| roles.into_iter().map(Into::into).collect();
+    let command = match r#type {
+        Type::Teardown => framework::Teardown { framework }.into(),
+        Type::Revive => {
+            let roles = roles(call.revive.unwrap_or_default().roles);
+            framework::Revive { framework, roles }.into()
+        }
+        Type::Suppress => {
+            let roles = roles(call.suppress.unwrap_or_default().roles);
+            framework::Suppress { framework, roles }.into()
+        }
+        Type::Accept => accept(state, (framework, wire_id), call).into(),
+        Type::Decline => decline(state, framework, call).into(),
+        Type::Kill | Type::Shutdown | Type::Acknowledge | Type::Reconcile | Type::Message => {
+            return Ok(task_command(state, framework, r#type, call));
+        }
+        Type::AcceptInverseOffers
+        | Type::DeclineInverseOffers
+        | Type::Request
+        | Type::AcknowledgeOperationStatus => return Ok(None),
+        Type::Subscribe | Type::Unknown | Type::ReconcileOperations | Type::UpdateFramework => {
+            let name = r#type.as_str_name();
+            return Err(Refusal::NotImplemented(format!(
+                "{name} is not supported by this version"
+            )));
+        }
+    };
+    Ok(Some(command))
+}
+
+fn accept(state: &State, (framework, wire_id): (FrameworkId, &str), call: Call) -> offer::Accept {
+    let accept = call.accept.unwrap_or_default();
+    let reference = |id: protocol::v1::OfferId| offer::OfferReference {
+        id: state.parse_offer(&id.value),
+        text: id.value.into(),
+    };
+    offer::Accept {
+        framework,
+        offers: accept.offer_ids.into_iter().map(reference).collect(),
+        operations: accept
+            .operations
+            .into_iter()
+            .filter_map(|operation| convert::operation::read(state, wire_id, operation))
+            .collect(),
+        refuse_seconds: accept.filters.as_ref().map(protocol::v1::Filters::refuse_seconds),
+    }
+}
+
+fn decline(state: &State, framework: FrameworkId, call: Call) -> offer::Decline {
+    let decline = call.decline.unwrap_or_default();
+    offer::Decline {
+        framework,
+        offers: decline.offer_ids.iter().filter_map(|id| state.parse_offer(&id.value)).collect(),
+        refuse_seconds: decline.filters.as_ref().map(protocol::v1::Filters::refuse_seconds),
+    }
+}
+
+fn task_command(
+    state: &State,
+    framework: FrameworkId,
+    r#type: Type,
+    call: Call,
+) -> Option<Command> {
+    let agent = |id: &protocol::v1::AgentId| state.parse_agent(&id.value);
+    Some(match r#type {
+        Type::Kill => {
+            let kill = call.kill?;
+            task::Kill {
+                framework,
+                task: kill.task_id.value.into(),
+                agent: kill.agent_id.as_ref().and_then(agent),
+                policy: kill.kill_policy.map(|it| it.encode_to_vec()).unwrap_or_default().into(),
+            }
+            .into()
+        }
+        Type::Shutdown => {
+            let shutdown = call.shutdown?;
+            let executor = shutdown.executor_id.value.into();
+            let agent = agent(&shutdown.agent_id);
+            task::ShutdownExecutor { framework, agent, executor }.into()
+        }
+        Type::Acknowledge => {
+            let acknowledge = call.acknowledge?;
+            task::Acknowledge {
+                framework,
+                agent: agent(&acknowledge.agent_id),
+                task: acknowledge.task_id.value.into(),
+                update: convert::status::update_id(&acknowledge.uuid)?,
+            }
+            .into()
+        }
+        Type::Reconcile => {
+            let question = |it: protocol::v1::scheduler::call::reconcile::Task| task::Question {
+                task: it.task_id.value.into(),
+                agent: it.agent_id.as_ref().and_then(agent),
+            };
+            let tasks = call.reconcile?.tasks.into_iter().map(question).collect();
+            task::Reconcile { framework, tasks }.into()
+        }
+        Type::Message => {
+            let message = call.message?;
+            task::MessageExecutor {
+                framework,
+                agent: agent(&message.agent_id),
+                executor: message.executor_id.value.into(),
+                data: message.data.into(),
+            }
+            .into()
+        }
+        _ => return None,
+    })
+}

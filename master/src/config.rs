@@ -1,0 +1,242 @@
+//! The master's flags, by Mesos's names where Mesos has them.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use statemachine::{Retention, Settings};
+
+mod duration;
+mod quorum;
+mod weights;
+
+pub use duration::{DurationError, parse_duration, write_duration};
+pub use quorum::QuorumError;
+pub use weights::{Weights, WeightsError};
+
+/// How a master is started. Every flag can come from the environment, as `MESOLITH_<FLAG>`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Config {
+    /// Address to listen on.
+    #[arg(long, env = "MESOLITH_IP", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
+    pub ip: IpAddr,
+    /// Port for everything: the HTTP API, agents and the other masters.
+    #[arg(long, env = "MESOLITH_PORT", default_value_t = 5050)]
+    pub port: u16,
+    /// Name that clients are shown, and sent to; the address by default.
+    #[arg(long, env = "MESOLITH_HOSTNAME")]
+    pub hostname: Option<String>,
+    /// Address that others reach this master at, when it is not the one it listens on.
+    #[arg(long, alias = "advertise_ip", env = "MESOLITH_ADVERTISE_IP")]
+    pub advertise_ip: Option<IpAddr>,
+    /// Port that others reach this master at, when it is not the one it listens on.
+    #[arg(long, alias = "advertise_port", env = "MESOLITH_ADVERTISE_PORT")]
+    pub advertise_port: Option<u16>,
+    /// Directory of this master's journal. It must be empty at first, and belongs to this master alone.
+    #[arg(long, alias = "work_dir", env = "MESOLITH_WORK_DIR")]
+    pub work_dir: PathBuf,
+    /// All founding masters, this one among them, as host:port,host:port,…; alone by default.
+    #[arg(long, env = "MESOLITH_MASTERS", value_delimiter = ',')]
+    pub masters: Vec<String>,
+    /// Wait to be added to a quorum that exists already (`mesolith quorum add`).
+    #[arg(long, env = "MESOLITH_JOIN")]
+    pub join: bool,
+    /// Name of the cluster, for people.
+    #[arg(long, env = "MESOLITH_CLUSTER")]
+    pub cluster: Option<String>,
+    /// How often an agent is pinged.
+    #[arg(long, alias = "agent_ping_timeout", env = "MESOLITH_AGENT_PING_TIMEOUT",
+          default_value = "15secs", value_parser = parse_duration)]
+    pub agent_ping_timeout: Duration,
+    /// Pings that an agent may miss before its stream is closed.
+    #[arg(long, alias = "max_agent_ping_timeouts", env = "MESOLITH_MAX_AGENT_PING_TIMEOUTS",
+          default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_agent_ping_timeouts: u32,
+    /// How long an agent may be away before it counts as unreachable.
+    #[arg(long, alias = "agent_reregister_timeout", env = "MESOLITH_AGENT_REREGISTER_TIMEOUT",
+          default_value = "10mins", value_parser = parse_duration)]
+    pub agent_reregister_timeout: Duration,
+    /// How often all that is free is offered anew.
+    #[arg(long, alias = "allocation_interval", env = "MESOLITH_ALLOCATION_INTERVAL",
+          default_value = "1secs", value_parser = parse_duration)]
+    pub allocation_interval: Duration,
+    /// Offers are rescinded after this long; never by default.
+    #[arg(long, alias = "offer_timeout", env = "MESOLITH_OFFER_TIMEOUT",
+          value_parser = parse_duration)]
+    pub offer_timeout: Option<Duration>,
+    /// Weights of roles, as role=weight,role=weight.
+    #[arg(long, env = "MESOLITH_WEIGHTS")]
+    pub weights: Option<Weights>,
+    /// Whether frameworks may run tasks as root.
+    #[arg(long, alias = "root_submissions", env = "MESOLITH_ROOT_SUBMISSIONS",
+          default_value_t = true, action = clap::ArgAction::Set)]
+    pub root_submissions: bool,
+    /// How many frameworks that are over are remembered.
+    #[arg(
+        long,
+        alias = "max_completed_frameworks",
+        env = "MESOLITH_MAX_COMPLETED_FRAMEWORKS",
+        default_value_t = 50
+    )]
+    pub max_completed_frameworks: u32,
+    /// How many ended tasks of each framework are remembered.
+    #[arg(
+        long,
+        alias = "max_completed_tasks_per_framework",
+        env = "MESOLITH_MAX_COMPLETED_TASKS_PER_FRAMEWORK",
+        default_value_t = 1000
+    )]
+    pub max_completed_tasks_per_framework: u32,
+    /// How many operators may listen to events; of more the oldest is dropped.
+    #[arg(
+        long,
+        alias = "max_operator_event_stream_subscribers",
+        env = "MESOLITH_MAX_OPERATOR_EVENT_STREAM_SUBSCRIBERS",
+        default_value_t = 1000
+    )]
+    pub max_operator_event_stream_subscribers: u32,
+}
+
+impl Config {
+    /// What decisions depend on.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            agent_reregister_timeout_ms: milliseconds(self.agent_reregister_timeout),
+            offer_timeout_ms: self.offer_timeout.map(milliseconds),
+            allocation_interval_ms: milliseconds(self.allocation_interval),
+            root_submissions: self.root_submissions,
+            retention: Retention {
+                completed_frameworks: self.max_completed_frameworks,
+                completed_tasks_per_framework: self.max_completed_tasks_per_framework,
+            },
+            ..Settings::default()
+        }
+    }
+
+    /// Without a sign of life for this long an agent's stream is closed (semantics 221).
+    pub fn ping_timeout(&self) -> Duration {
+        self.agent_ping_timeout * self.max_agent_ping_timeouts
+    }
+
+    /// Host and port that others reach this master at.
+    pub(crate) fn advertised(&self) -> (String, u16) {
+        let ip = self.advertise_ip.unwrap_or(self.ip);
+        let ip = if ip.is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { ip };
+        (ip.to_string(), self.advertise_port.unwrap_or(self.port))
+    }
+
+    /// The name that clients are shown.
+    pub(crate) fn public_hostname(&self) -> String {
+        self.hostname.clone().unwrap_or_else(|| self.advertised().0)
+    }
+
+    /// This master's name in the quorum, as host:port: as the list of founders has it, if it does.
+    pub fn address(&self) -> String {
+        let mine = self.names();
+        let listed = self.masters.iter().find(|address| mine.contains(address));
+        listed.cloned().unwrap_or_else(|| {
+            let (host, port) = self.advertised();
+            let host = self.hostname.clone().unwrap_or(host);
+            format!("{host}:{port}")
+        })
+    }
+
+    /// The names under which the list of founders may have this master.
+    fn names(&self) -> Vec<String> {
+        let (host, port) = self.advertised();
+        let mut hosts = vec![host];
+        hosts.extend(self.hostname.clone());
+        if self.ip.is_unspecified() || self.ip.is_loopback() {
+            hosts.push("localhost".to_owned());
+        }
+        hosts.into_iter().map(|host| format!("{host}:{port}")).collect()
+    }
+
+    /// Flags with their values as text, by Mesos's names, as `/flags` and `GET_FLAGS` show them.
+    pub(crate) fn flags(&self) -> Vec<(&'static str, String)> {
+        let mut flags = vec![
+            ("agent_ping_timeout", write_duration(self.agent_ping_timeout)),
+            ("agent_reregister_timeout", write_duration(self.agent_reregister_timeout)),
+            ("allocation_interval", write_duration(self.allocation_interval)),
+            ("ip", self.ip.to_string()),
+            ("join", self.join.to_string()),
+            ("masters", self.masters.join(",")),
+            ("max_agent_ping_timeouts", self.max_agent_ping_timeouts.to_string()),
+            ("max_completed_frameworks", self.max_completed_frameworks.to_string()),
+            (
+                "max_completed_tasks_per_framework",
+                self.max_completed_tasks_per_framework.to_string(),
+            ),
+            (
+                "max_operator_event_stream_subscribers",
+                self.max_operator_event_stream_subscribers.to_string(),
+            ),
+            ("port", self.port.to_string()),
+            ("root_submissions", self.root_submissions.to_string()),
+            ("work_dir", self.work_dir.display().to_string()),
+        ];
+        let optional = [
+            ("cluster", self.cluster.clone()),
+            ("hostname", self.hostname.clone()),
+            ("advertise_ip", self.advertise_ip.map(|ip| ip.to_string())),
+            ("advertise_port", self.advertise_port.map(|port| port.to_string())),
+            ("offer_timeout", self.offer_timeout.map(write_duration)),
+            ("weights", self.weights.as_ref().map(ToString::to_string)),
+        ];
+        flags.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        flags.sort_unstable();
+        flags
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    pub(crate) fn parse(arguments: &[&str]) -> Result<Config, String> {
+        let arguments = ["master", "--work-dir", "d"].iter().chain(arguments);
+        Cli::try_parse_from(arguments).map(|cli| cli.config).map_err(|error| error.to_string())
+    }
+
+    fn check_address(arguments: &[&str], expected: &str) {
+        assert_eq!(parse(arguments).expect("flags").address(), expected, "{arguments:?}");
+    }
+
+    #[test]
+    fn a_master_is_known_by_its_name_in_the_list() {
+        check_address(&[], "127.0.0.1:5050");
+        check_address(&["--ip", "10.0.0.1", "--port", "1"], "10.0.0.1:1");
+        check_address(&["--hostname", "h"], "h:5050");
+        check_address(
+            &["--ip", "127.0.0.1", "--masters", "a:5050,localhost:5050"],
+            "localhost:5050",
+        );
+        check_address(&["--advertise-ip", "10.0.0.2", "--advertise-port", "7"], "10.0.0.2:7");
+    }
+
+    #[test]
+    fn mesos_spellings_are_understood() {
+        let config = parse(&[
+            "--agent_ping_timeout=1secs",
+            "--max-agent-ping-timeouts=3",
+            "--root_submissions=false",
+            "--offer_timeout=2mins",
+        ])
+        .expect("flags");
+        assert_eq!(config.ping_timeout(), Duration::from_secs(3));
+        assert!(!config.settings().root_submissions);
+        assert_eq!(config.settings().offer_timeout_ms, Some(120_000));
+        assert!(parse(&["--allocation-interval=soon"]).unwrap_err().contains("soon"));
+    }
+}

@@ -1,0 +1,130 @@
+//! Agents: their Hello, and their infos as others see them.
+
+use prost::Message;
+use protocol::agents::Hello;
+use protocol::resource::ResourceError;
+use protocol::v1::{AgentInfo, agent_info};
+use statemachine::agent::{Agent, Description, ExecutorReport, Register, TaskReport};
+use statemachine::{Capabilities, EventNumber, Session, State, TaskState};
+
+use super::{decode_own, resources};
+
+/// Port of an agent's HTTP API unless it says otherwise.
+const AGENT_PORT: i32 = 5051;
+
+/// What is wrong with a Hello.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HelloError {
+    /// It speaks another version of the protocol.
+    #[error("the agent speaks version {0} of the agent protocol, this master version {version}", version = protocol::rpc::VERSION)]
+    Version(u32),
+    /// It says nothing of the agent.
+    #[error("the hello lacks the agent's info")]
+    NoInfo,
+    /// It belongs elsewhere.
+    #[error("the agent belongs to cluster {theirs}, this is cluster {ours}")]
+    OtherCluster {
+        /// The agent's.
+        theirs: String,
+        /// The master's.
+        ours: String,
+    },
+    /// Its id is not of this cluster's making.
+    #[error("'{0}' is no agent id of this cluster")]
+    Id(String),
+    /// Its resources break a rule.
+    #[error(transparent)]
+    Resources(#[from] ResourceError),
+}
+
+/// Reads a Hello that came over `session`.
+pub(crate) fn read(state: &State, hello: &Hello, session: Session) -> Result<Register, HelloError> {
+    if hello.version != protocol::rpc::VERSION {
+        return Err(HelloError::Version(hello.version));
+    }
+    if !hello.cluster_id.is_empty() && hello.cluster_id != *state.cluster.id {
+        let (theirs, ours) = (hello.cluster_id.clone(), state.cluster.id.to_string());
+        return Err(HelloError::OtherCluster { theirs, ours });
+    }
+    let agent = match hello.agent_id.as_str() {
+        "" => None,
+        text => Some(state.parse_agent(text).ok_or_else(|| HelloError::Id(text.to_owned()))?),
+    };
+    Ok(Register {
+        agent,
+        description: describe(hello)?,
+        session,
+        tasks: hello
+            .tasks
+            .iter()
+            .filter_map(|task| {
+                Some(TaskReport {
+                    framework: task.framework_id.as_str().into(),
+                    task: task.task_id.as_str().into(),
+                    state: TaskState::from_number(task.state)?,
+                })
+            })
+            .collect(),
+        executors: hello
+            .executors
+            .iter()
+            .map(|executor| ExecutorReport {
+                framework: executor.framework_id.as_str().into(),
+                executor: executor.executor_id.as_str().into(),
+            })
+            .collect(),
+        last_launch: EventNumber(hello.last_launch_index),
+    })
+}
+
+fn describe(hello: &Hello) -> Result<Description, HelloError> {
+    let info = hello.info.as_ref().ok_or(HelloError::NoInfo)?;
+    let capabilities = hello
+        .capabilities
+        .iter()
+        .fold(Capabilities::default(), |all, capability| all.with(capability.r#type.unwrap_or(0)));
+    let payload = AgentInfo { id: None, resources: Vec::new(), ..info.clone() };
+    Ok(Description {
+        hostname: info.hostname.as_str().into(),
+        address: format!("{}:{}", info.hostname, info.port.unwrap_or(AGENT_PORT)).into(),
+        version: hello.agent_version.as_str().into(),
+        capabilities,
+        resources: resources::read(&info.resources)?,
+        payload: payload.encode_to_vec().into(),
+    })
+}
+
+/// The agent's info, without its id and resources.
+pub(crate) fn info(agent: &Agent) -> AgentInfo {
+    decode_own(&agent.description.payload)
+}
+
+/// The agent's info, whole.
+pub(crate) fn write(state: &State, agent: &Agent) -> AgentInfo {
+    AgentInfo {
+        id: Some(state.agent_text(agent.id).into()),
+        resources: resources::write(&agent.total, None),
+        ..info(agent)
+    }
+}
+
+/// Host and port of the agent's HTTP API.
+pub(crate) fn host_port(agent: &Agent) -> (&str, i32) {
+    let address = &agent.description.address;
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+    (host, port.parse().unwrap_or(AGENT_PORT))
+}
+
+/// The libprocess address that clients take apart to find the agent.
+pub(crate) fn pid(agent: &Agent) -> String {
+    let (host, port) = host_port(agent);
+    format!("slave(1)@{host}:{port}")
+}
+
+/// The capabilities that it said it has, in order of their numbers.
+pub(crate) fn capabilities(agent: &Agent) -> Vec<agent_info::Capability> {
+    (0..64)
+        .filter(|number| agent.description.capabilities.has(*number))
+        .map(|number| agent_info::Capability { r#type: Some(number) })
+        .collect()
+}

@@ -1,0 +1,95 @@
+//! Tasks and executors.
+
+use std::sync::Arc;
+
+use prost::Message;
+use protocol::v1::{self, ExecutorInfo, TaskInfo, TaskStatus};
+use statemachine::framework::Framework;
+use statemachine::task::{Executor, ExecutorSpec, Fault, Task, TaskSpec};
+use statemachine::{ExecutorId, State};
+
+use super::{decode_own, resources, status};
+use crate::validate;
+
+/// Reads a task that a framework wants launched. What is wrong with it travels along, since it is
+/// the core that knows which fault comes first.
+pub(crate) fn read(state: &State, wire_id: &str, mut info: TaskInfo) -> TaskSpec {
+    validate::complete(&mut info, wire_id);
+    let fault = validate::task(&info);
+    let executor = info.executor.take().map(|executor| read_executor(&executor));
+    let read = resources::read(&std::mem::take(&mut info.resources));
+    let fault = fault.or_else(|| {
+        let broken = read.as_ref().err().or(executor.as_ref().and_then(|it| it.as_ref().err()));
+        broken.map(|error| Fault::Shape(error.to_string().into()))
+    });
+    TaskSpec {
+        id: info.task_id.value.as_str().into(),
+        agent: state.parse_agent(&info.agent_id.value),
+        resources: read.unwrap_or_default(),
+        executor: executor.and_then(Result::ok),
+        payload: info.encode_to_vec().into(),
+        fault,
+    }
+}
+
+fn read_executor(info: &ExecutorInfo) -> Result<ExecutorSpec, protocol::resource::ResourceError> {
+    let payload = ExecutorInfo { resources: Vec::new(), ..info.clone() };
+    Ok(ExecutorSpec {
+        id: info.executor_id.value.as_str().into(),
+        resources: resources::read(&info.resources)?,
+        payload: payload.encode_to_vec().into(),
+    })
+}
+
+/// The task as its agent has to start it.
+pub(crate) fn write_info(task: &Task, executor: Option<&Executor>) -> TaskInfo {
+    TaskInfo {
+        resources: resources::write(&task.resources, Some(&task.role)),
+        executor: executor.map(write_executor),
+        ..decode_own(&task.payload)
+    }
+}
+
+/// An executor's info, whole.
+pub(crate) fn write_executor(executor: &Executor) -> ExecutorInfo {
+    ExecutorInfo {
+        resources: resources::write(&executor.resources, Some(&executor.role)),
+        ..decode_own(&executor.payload)
+    }
+}
+
+/// The task as operators see it. Its framework is given, since it may be over.
+pub(crate) fn write(state: &State, framework: &Framework, task: &Task) -> v1::Task {
+    let info: TaskInfo = decode_own(&task.payload);
+    let command_user = info.command.as_ref().and_then(|command| command.user.clone());
+    v1::Task {
+        name: info.name,
+        task_id: info.task_id,
+        framework_id: (*framework.wire_id).into(),
+        executor_id: task.executor.as_ref().map(|executor: &ExecutorId| (**executor).into()),
+        agent_id: state.agent_text(task.agent).into(),
+        state: task.state as i32,
+        resources: resources::write(&task.resources, Some(&task.role)),
+        statuses: statuses(state, task),
+        status_update_state: task.statuses.last().map(|status| status.state as i32),
+        status_update_uuid: task
+            .statuses
+            .last()
+            .and_then(|status| status.update)
+            .map(|update| update.0.to_vec()),
+        labels: info.labels,
+        discovery: info.discovery,
+        container: info.container,
+        health_check: info.health_check,
+        kill_policy: info.kill_policy,
+        user: command_user,
+        limits: info.limits,
+    }
+}
+
+/// The statuses that were sent of a task.
+pub(crate) fn statuses(state: &State, task: &Task) -> Vec<TaskStatus> {
+    let subject = status::Subject::of_task(task);
+    let write = |said: &Arc<statemachine::Status>| status::write(state, subject, said);
+    task.statuses.iter().map(write).collect()
+}

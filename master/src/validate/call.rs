@@ -1,0 +1,99 @@
+//! Scheduler calls (semantics 44 to 48).
+
+use protocol::v1::scheduler::Call;
+use protocol::v1::scheduler::call::Type;
+
+/// Checks that a call has the parts that its type needs.
+pub(crate) fn scheduler_call(call: &Call) -> Result<Type, String> {
+    let Some(r#type) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
+        return Err(missing("type"));
+    };
+    if let Some(part) = absent_part(call, r#type) {
+        return Err(missing(part));
+    }
+    if let (Type::Subscribe, Some(subscribe)) = (r#type, &call.subscribe) {
+        if call.framework_id != subscribe.framework_info.id {
+            return Err("'framework_id' differs from 'subscribe.framework_info.id'".to_owned());
+        }
+    } else if call.framework_id.is_none() {
+        return Err(missing("framework_id"));
+    }
+    if let (Type::Acknowledge, Some(acknowledge)) = (r#type, &call.acknowledge) {
+        check_uuid(&acknowledge.uuid)?;
+    }
+    if let (Type::AcknowledgeOperationStatus, Some(acknowledge)) =
+        (r#type, &call.acknowledge_operation_status)
+    {
+        check_uuid(&acknowledge.uuid)?;
+    }
+    Ok(r#type)
+}
+
+/// The part that a type needs and the call lacks.
+fn absent_part(call: &Call, r#type: Type) -> Option<&'static str> {
+    let (present, name) = match r#type {
+        Type::Unknown | Type::Teardown | Type::Revive | Type::Suppress => return None,
+        Type::Subscribe => (call.subscribe.is_some(), "subscribe"),
+        Type::Accept => (call.accept.is_some(), "accept"),
+        Type::Decline => (call.decline.is_some(), "decline"),
+        Type::AcceptInverseOffers => {
+            (call.accept_inverse_offers.is_some(), "accept_inverse_offers")
+        }
+        Type::DeclineInverseOffers => {
+            (call.decline_inverse_offers.is_some(), "decline_inverse_offers")
+        }
+        Type::Kill => (call.kill.is_some(), "kill"),
+        Type::Shutdown => (call.shutdown.is_some(), "shutdown"),
+        Type::Acknowledge => (call.acknowledge.is_some(), "acknowledge"),
+        Type::AcknowledgeOperationStatus => {
+            (call.acknowledge_operation_status.is_some(), "acknowledge_operation_status")
+        }
+        Type::Reconcile => (call.reconcile.is_some(), "reconcile"),
+        Type::ReconcileOperations => (call.reconcile_operations.is_some(), "reconcile_operations"),
+        Type::Message => (call.message.is_some(), "message"),
+        Type::Request => (call.request.is_some(), "request"),
+        Type::UpdateFramework => (call.update_framework.is_some(), "update_framework"),
+    };
+    (!present).then_some(name)
+}
+
+fn check_uuid(uuid: &[u8]) -> Result<(), String> {
+    if uuid.len() == 16 { Ok(()) } else { Err("Not a valid UUID".to_owned()) }
+}
+
+fn missing(part: &str) -> String {
+    format!("Expecting '{part}' to be present")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::json;
+
+    fn check(text: &str, expected: Result<Type, &str>) {
+        let call: Call = json::from_slice(text.as_bytes()).expect("a call");
+        assert_eq!(scheduler_call(&call), expected.map_err(str::to_owned), "{text}");
+    }
+
+    /// semantics 20, 45, 46, 194
+    #[test]
+    fn each_type_needs_its_parts() {
+        check("{}", Err("Expecting 'type' to be present"));
+        check(r#"{"type":"NONSENSE"}"#, Err("Expecting 'type' to be present"));
+        check(r#"{"type":"UNKNOWN","framework_id":{"value":"f"}}"#, Ok(Type::Unknown));
+        check(r#"{"type":"SUBSCRIBE"}"#, Err("Expecting 'subscribe' to be present"));
+        check(r#"{"type":"ACCEPT"}"#, Err("Expecting 'accept' to be present"));
+        check(r#"{"type":"REVIVE"}"#, Err("Expecting 'framework_id' to be present"));
+        check(r#"{"type":"REVIVE","framework_id":{"value":"f"}}"#, Ok(Type::Revive));
+        check(
+            r#"{"type":"SUBSCRIBE","framework_id":{"value":"f"},
+                "subscribe":{"framework_info":{"user":"u","name":"n"}}}"#,
+            Err("'framework_id' differs from 'subscribe.framework_info.id'"),
+        );
+        check(
+            r#"{"type":"ACKNOWLEDGE","framework_id":{"value":"f"},"acknowledge":
+                {"agent_id":{"value":"a"},"task_id":{"value":"t"},"uuid":"aGk="}}"#,
+            Err("Not a valid UUID"),
+        );
+    }
+}

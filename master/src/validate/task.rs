@@ -1,0 +1,203 @@
+//! Tasks and their executors (semantics 138 to 157), in the order in which faults are named (140).
+
+use protocol::v1::executor_info::Type as ExecutorType;
+use protocol::v1::{
+    CheckInfo, DurationInfo, ExecutorInfo, HealthCheck, KillPolicy, Resource, TaskInfo, check_info,
+    health_check,
+};
+use protocol::{id, resource};
+use statemachine::task::Fault;
+
+use super::command;
+
+/// Fills in what a task may leave out (semantics 96, 97).
+pub(crate) fn complete(task: &mut TaskInfo, wire_id: &str) {
+    if let Some(executor) = &mut task.executor
+        && executor.framework_id.is_none()
+    {
+        executor.framework_id = Some(wire_id.into());
+    }
+    if let Some(check) = &mut task.health_check
+        && check.r#type.is_none()
+    {
+        check.r#type = match (&check.command, &check.http) {
+            (Some(_), None) => Some(health_check::Type::Command as i32),
+            (None, Some(_)) => Some(health_check::Type::Http as i32),
+            _ => None,
+        };
+    }
+}
+
+/// The first fault of a task that shows without the state.
+pub(crate) fn task(task: &TaskInfo) -> Option<Fault> {
+    if let Err(error) = id::validate(&task.task_id.value) {
+        return Some(Fault::Id(format!("Task has an invalid id: {error}").into()));
+    }
+    check(task).err().map(|fault| Fault::Shape(fault.into()))
+}
+
+fn check(task: &TaskInfo) -> Result<(), String> {
+    check_kill_policy(task.kill_policy.as_ref())?;
+    not_negative("max_completion_time", task.max_completion_time.as_ref())?;
+    task.check.as_ref().map_or(Ok(()), check_check)?;
+    task.health_check.as_ref().map_or(Ok(()), check_health_check)?;
+    check_resources(task)?;
+    check_command(task)?;
+    task.container.as_ref().map_or(Ok(()), command::container)?;
+    check_limits(task)?;
+    task.executor.as_ref().map_or(Ok(()), |executor| check_executor(task, executor))
+}
+
+fn check_kill_policy(policy: Option<&KillPolicy>) -> Result<(), String> {
+    let grace_period = policy.and_then(|policy| policy.grace_period.as_ref());
+    not_negative("kill_policy.grace_period", grace_period)
+}
+
+fn not_negative(name: &str, duration: Option<&DurationInfo>) -> Result<(), String> {
+    match duration {
+        Some(duration) if duration.nanoseconds < 0 => {
+            Err(format!("Task's '{name}' must not be negative"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_check(check: &CheckInfo) -> Result<(), String> {
+    use check_info::Type;
+    let whole = match check.r#type() {
+        Type::Command => check.command.is_some(),
+        Type::Http => check.http.is_some(),
+        Type::Tcp => check.tcp.is_some(),
+        Type::Unknown => return Err("Task uses invalid check: its type is unknown".to_owned()),
+    };
+    if !whole {
+        return Err("Task uses invalid check: what its type names is not set".to_owned());
+    }
+    check.command.as_ref().map_or(Ok(()), |check| command::command(&check.command))?;
+    seconds_not_negative([check.delay_seconds, check.interval_seconds, check.timeout_seconds])
+}
+
+fn check_health_check(check: &HealthCheck) -> Result<(), String> {
+    use health_check::Type;
+    let r#type = check.r#type.and_then(|number| Type::try_from(number).ok());
+    match r#type {
+        Some(Type::Command) => match &check.command {
+            Some(command) if command.value.is_some() || !command.shell() => {}
+            _ => return Err("Task uses invalid health check: its command is not set".to_owned()),
+        },
+        Some(Type::Http) => check_http(check)?,
+        Some(Type::Tcp) if check.tcp.is_some() => {}
+        Some(Type::Tcp) => {
+            return Err("Task uses invalid health check: 'tcp' is not set".to_owned());
+        }
+        Some(Type::Unknown) | None => {
+            return Err("Task uses invalid health check: its type is unknown".to_owned());
+        }
+    }
+    seconds_not_negative([check.delay_seconds, check.interval_seconds, check.timeout_seconds])?;
+    seconds_not_negative([check.grace_period_seconds])
+}
+
+fn check_http(check: &HealthCheck) -> Result<(), String> {
+    let Some(http) = &check.http else {
+        return Err("Task uses invalid health check: 'http' is not set".to_owned());
+    };
+    if !matches!(http.scheme.as_deref(), None | Some("http" | "https")) {
+        return Err(
+            "Task uses invalid health check: its scheme is neither http nor https".to_owned()
+        );
+    }
+    if http.path.as_deref().is_some_and(|path| !path.starts_with('/')) {
+        return Err("Task uses invalid health check: its path does not start with '/'".to_owned());
+    }
+    Ok(())
+}
+
+fn seconds_not_negative<const N: usize>(seconds: [Option<f64>; N]) -> Result<(), String> {
+    if seconds.iter().flatten().any(|seconds| *seconds < 0.0 || seconds.is_nan()) {
+        return Err("Task uses invalid check: its times must not be negative".to_owned());
+    }
+    Ok(())
+}
+
+fn check_resources(task: &TaskInfo) -> Result<(), String> {
+    if task.resources.is_empty() {
+        return Err("Task uses no resources".to_owned());
+    }
+    check_each("Task", &task.resources)
+}
+
+fn check_each(whose: &str, resources: &[Resource]) -> Result<(), String> {
+    resource::validate_all(resources)
+        .map_err(|error| format!("{whose} uses invalid resources: {error}"))
+}
+
+fn check_command(task: &TaskInfo) -> Result<(), String> {
+    if task.command.is_some() == task.executor.is_some() {
+        return Err("Task should have at least one (but not both) of CommandInfo or ExecutorInfo \
+                    present"
+            .to_owned());
+    }
+    task.command.as_ref().map_or(Ok(()), command::command)
+}
+
+fn check_limits(task: &TaskInfo) -> Result<(), String> {
+    for (name, limit) in &task.limits {
+        let requested: f64 = task
+            .resources
+            .iter()
+            .filter(|resource| resource.name == *name)
+            .filter_map(|resource| resource.scalar.as_ref())
+            .map(|scalar| scalar.value)
+            .sum();
+        if name != "cpus" && name != "mem" {
+            return Err(format!("Task has a limit on '{name}', which cannot be limited"));
+        }
+        if requested == 0.0 || limit.value.is_nan() || limit.value < requested {
+            return Err(format!("Task's limit on '{name}' is below its request"));
+        }
+    }
+    Ok(())
+}
+
+fn check_executor(task: &TaskInfo, executor: &ExecutorInfo) -> Result<(), String> {
+    id::validate(&executor.executor_id.value)
+        .map_err(|error| format!("Executor has an invalid id: {error}"))?;
+    match executor.r#type() {
+        ExecutorType::Custom | ExecutorType::Unknown => {}
+        ExecutorType::Default => {
+            return Err("'ExecutorInfo.type' must be 'CUSTOM' for LAUNCH".to_owned());
+        }
+    }
+    let Some(command) = &executor.command else {
+        return Err("'ExecutorInfo.command' must be set for 'CUSTOM' executor".to_owned());
+    };
+    command::command(command)?;
+    not_negative("shutdown_grace_period", executor.shutdown_grace_period.as_ref())?;
+    executor.container.as_ref().map_or(Ok(()), command::container)?;
+    check_each("Executor", &executor.resources)?;
+    if executor.resources.iter().any(|resource| resource.shared.is_some()) {
+        return Err("Executor uses shared resources".to_owned());
+    }
+    check_ports(task, executor)
+}
+
+/// semantics 150
+fn check_ports(task: &TaskInfo, executor: &ExecutorInfo) -> Result<(), String> {
+    let ranges = |resources: &[Resource]| -> Vec<(u64, u64)> {
+        let ports = resources.iter().filter(|resource| resource.name == "ports");
+        let ranges = ports.filter_map(|resource| resource.ranges.as_ref());
+        ranges.flat_map(|ranges| &ranges.range).map(|range| (range.begin, range.end)).collect()
+    };
+    let others = ranges(&executor.resources);
+    for (begin, end) in ranges(&task.resources) {
+        if others.iter().any(|(other_begin, other_end)| begin <= *other_end && *other_begin <= end)
+        {
+            return Err("Task and its executor use the same ports".to_owned());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

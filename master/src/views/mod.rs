@@ -1,0 +1,81 @@
+//! What operators read, from the committed state. Nothing here waits for the leader or holds it up:
+//! a view is a clone that shares everything.
+
+pub(crate) mod classic;
+pub(crate) mod json;
+pub(crate) mod operator;
+pub(crate) mod response;
+pub(crate) mod roles;
+
+use statemachine::framework::Framework;
+use statemachine::resources::Resources;
+use statemachine::task::Task;
+use statemachine::{Role, State, TaskState};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Tasks that are not over or not acknowledged, and not out of reach.
+pub(crate) fn active_tasks<'a>(
+    state: &'a State,
+    framework: &'a Framework,
+) -> impl Iterator<Item = &'a Arc<Task>> {
+    state.tasks_of(framework.id).filter(|task| task.state != TaskState::Unreachable)
+}
+
+/// Tasks that are out of reach.
+pub(crate) fn unreachable_tasks<'a>(
+    state: &'a State,
+    framework: &'a Framework,
+) -> impl Iterator<Item = &'a Arc<Task>> {
+    state.tasks_of(framework.id).filter(|task| task.state == TaskState::Unreachable)
+}
+
+/// What tasks and executors of a framework use, by the role that it is allocated to.
+pub(crate) fn used_by_framework(state: &State, framework: &Framework) -> BTreeMap<Role, Resources> {
+    let mut used: BTreeMap<Role, Resources> = BTreeMap::new();
+    for task in state.tasks_of(framework.id).filter(|task| task.holds()) {
+        used.entry(task.role.clone()).or_default().add_all(&task.resources);
+    }
+    let executors = state.executors.values();
+    for executor in executors.filter(|it| it.key.framework == framework.id && it.holds) {
+        used.entry(executor.role.clone()).or_default().add_all(&executor.resources);
+    }
+    used
+}
+
+/// What tasks and executors on an agent use, by the role that it is allocated to.
+pub(crate) fn used_on_agent(
+    state: &State,
+    agent: &statemachine::agent::Agent,
+) -> BTreeMap<Role, Resources> {
+    let mut used: BTreeMap<Role, Resources> = BTreeMap::new();
+    let tasks = agent.tasks.iter().filter_map(|key| state.tasks.get(key));
+    for task in tasks.filter(|task| task.holds()) {
+        used.entry(task.role.clone()).or_default().add_all(&task.resources);
+    }
+    for executor in state.executors_on(agent.id).filter(|executor| executor.holds) {
+        used.entry(executor.role.clone()).or_default().add_all(&executor.resources);
+    }
+    used
+}
+
+/// What is offered of some offers, by role.
+pub(crate) fn offered<'a>(
+    state: &State,
+    offers: impl IntoIterator<Item = &'a statemachine::OfferId>,
+) -> BTreeMap<Role, Resources> {
+    let mut offered: BTreeMap<Role, Resources> = BTreeMap::new();
+    for offer in offers.into_iter().filter_map(|offer| state.offers.get(offer)) {
+        offered.entry(offer.role.clone()).or_default().add_all(&offer.resources);
+    }
+    offered
+}
+
+/// The sum over all roles.
+pub(crate) fn total(by_role: &BTreeMap<Role, Resources>) -> Resources {
+    let mut sum = Resources::default();
+    for resources in by_role.values() {
+        sum.add_all(resources);
+    }
+    sum
+}

@@ -1,0 +1,66 @@
+//! Roles: those with frameworks, allocations, reservations or weights, and all above them
+//! (semantics 137).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::role;
+use statemachine::resources::Resources;
+use statemachine::{FrameworkId, Role, State};
+
+/// One role and what is held in it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct RoleView {
+    /// Frameworks that subscribe to it.
+    pub(crate) frameworks: BTreeSet<FrameworkId>,
+    /// What its tasks and executors use.
+    pub(crate) allocated: Resources,
+    /// What is offered to it.
+    pub(crate) offered: Resources,
+    /// What is reserved for it.
+    pub(crate) reserved: Resources,
+    /// Its weight.
+    pub(crate) weight: f64,
+}
+
+/// All known roles, by name.
+pub(crate) fn roles(state: &State) -> BTreeMap<Role, RoleView> {
+    let mut roles: BTreeMap<Role, RoleView> = BTreeMap::new();
+    for framework in state.frameworks.values() {
+        for role in framework.description.roles.iter() {
+            roles.entry(role.clone()).or_default().frameworks.insert(framework.id);
+        }
+    }
+    for task in state.tasks.values().filter(|task| task.holds()) {
+        roles.entry(task.role.clone()).or_default().allocated.add_all(&task.resources);
+    }
+    for executor in state.executors.values().filter(|executor| executor.holds) {
+        roles.entry(executor.role.clone()).or_default().allocated.add_all(&executor.resources);
+    }
+    for offer in state.offers.values() {
+        roles.entry(offer.role.clone()).or_default().offered.add_all(&offer.resources);
+    }
+    for resource in state.agents.values().flat_map(|agent| &agent.total) {
+        if let Some(reservation) = resource.reservations.last() {
+            roles.entry(reservation.role.clone()).or_default().reserved.add(resource);
+        }
+    }
+    for role in state.weights.keys() {
+        roles.entry(role.clone()).or_default();
+    }
+    add_ancestors(&mut roles);
+    for (role, view) in &mut roles {
+        view.weight = state.weights.get(role).map_or(1.0, |weight| *weight as f64 / 1000.0);
+    }
+    roles
+}
+
+fn add_ancestors(roles: &mut BTreeMap<Role, RoleView>) {
+    let ancestors: BTreeSet<Role> = roles
+        .keys()
+        .filter(|known| ***known != *role::DEFAULT)
+        .flat_map(|known| known.match_indices('/').map(|(end, _)| Role::from(&known[..end])))
+        .collect();
+    for ancestor in ancestors {
+        roles.entry(ancestor).or_default();
+    }
+}
