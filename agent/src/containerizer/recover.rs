@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use super::launcher::end_orphans;
 use crate::shim::process::Process;
-use crate::shim::spec::{Exit, RuntimeDirectory};
+use crate::shim::spec::{Exit, Killed, RuntimeDirectory};
 
 /// What became of a container that an earlier agent process launched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub(crate) enum Recovered {
 /// Looks at one container. After this, no late shim can start it.
 pub(crate) fn recover(directory: &RuntimeDirectory, is_same_boot: bool) -> io::Result<Recovered> {
     if !is_same_boot {
-        let failure = Some("the machine was restarted".to_owned());
-        let lost = Exit { failure, ..Exit::default() };
+        let failure = Some("The machine was restarted".to_owned());
+        let lost = Exit { failure, killed: Some(Killed::Reboot), status: None };
         // What was durable before the power went still is true.
         return Ok(Recovered::Gone(directory.exit().ok().flatten().unwrap_or(lost)));
     }

@@ -260,6 +260,7 @@ pub(super) fn kill_grace(task: &v1::TaskInfo) -> Duration {
 /// What the end of a command task's process means (semantics 261).
 fn command_ended(exit: &Exit) -> News {
     let (state, reason) = match (exit.killed, exit.status) {
+        (Some(Killed::Reboot), _) => (v1::TaskState::TaskFailed, Some(Reason::AgentRestarted)),
         (_, None) => (v1::TaskState::TaskFailed, Some(Reason::ExecutorTerminated)),
         (Some(Killed::MaxCompletionTime), _) => {
             (v1::TaskState::TaskFailed, Some(Reason::MaxCompletionTimeReached))
@@ -275,7 +276,11 @@ fn command_ended(exit: &Exit) -> News {
 
 fn executor_ended(exit: &Exit) -> Verdict {
     let message = exit.failure.clone().unwrap_or_else(|| "Executor terminated".to_owned());
-    Verdict { state: v1::TaskState::TaskFailed, reason: Reason::ExecutorTerminated, message }
+    let reason = match exit.killed {
+        Some(Killed::Reboot) => Reason::AgentRestarted,
+        _ => Reason::ExecutorTerminated,
+    };
+    Verdict { state: v1::TaskState::TaskFailed, reason, message }
 }
 
 fn exit_in_words(exit: &Exit) -> String {
@@ -358,5 +363,6 @@ mod tests {
         let message = "Command terminated with signal Terminated";
         check(Some(15), Some(Killed::MaxCompletionTime), TaskFailed, limit, message);
         check(None, None, TaskFailed, Some(Reason::ExecutorTerminated), "lost");
+        check(None, Some(Killed::Reboot), TaskFailed, Some(Reason::AgentRestarted), "lost");
     }
 }

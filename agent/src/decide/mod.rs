@@ -6,6 +6,8 @@
 mod acknowledge;
 mod call;
 mod container;
+#[cfg(test)]
+mod histories;
 mod kill;
 mod launch;
 pub(crate) mod live;

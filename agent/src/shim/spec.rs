@@ -59,7 +59,7 @@ pub(crate) struct Limit {
 pub(crate) struct Exit {
     /// Raw wait status of the container's first process; unset if it never ran or was lost.
     pub(crate) status: Option<i32>,
-    /// Why the shim ended it, if it did.
+    /// What ended it, if it did not end by itself.
     pub(crate) killed: Option<Killed>,
     /// Why it could not be run, or how it was lost.
     pub(crate) failure: Option<String>,
@@ -72,6 +72,8 @@ pub(crate) enum Killed {
     Ordered,
     /// It ran for longer than `max_completion_ms`.
     MaxCompletionTime,
+    /// The machine was restarted.
+    Reboot,
 }
 
 /// What the agent tells a running shim.

@@ -1,0 +1,378 @@
+//! Random histories: whatever comes in which order, and whenever the agent dies, the same things hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use protocol::agents::{self, from_agent, to_agent};
+use protocol::v1;
+use tokio::time::Instant;
+
+use super::live::Live;
+use super::{Effect, Input, Settings, Turn};
+use crate::checkpoint::apply::apply;
+use crate::checkpoint::event::Event;
+use crate::checkpoint::state::{ExecutorKey, State, TaskKey};
+use crate::containerizer::LaunchError;
+use crate::containerizer::recover::Recovered;
+use crate::shim::process::Process;
+use crate::shim::spec::{Exit, Killed};
+
+const FRAMEWORK: &str = "f";
+
+/// One step of a history. Numbers choose among what there is.
+#[derive(Debug, Clone)]
+enum Step {
+    /// The master launches a task: on its own, or on one of two executors.
+    Launch {
+        executor: Option<u8>,
+    },
+    /// The master repeats an earlier launch.
+    Repeat(usize),
+    Kill(usize),
+    Acknowledge(usize),
+    Started(usize),
+    NotLaunched(usize),
+    Exited(usize, i32),
+    ShutdownFramework,
+    Unknown,
+    Reconnect,
+    /// The agent dies and starts again; its containers are found as they are.
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => proptest::option::of(0..2_u8).prop_map(|executor| Step::Launch { executor }),
+        1 => any::<usize>().prop_map(Step::Repeat),
+        2 => any::<usize>().prop_map(Step::Kill),
+        8 => any::<usize>().prop_map(Step::Acknowledge),
+        5 => any::<usize>().prop_map(Step::Started),
+        1 => any::<usize>().prop_map(Step::NotLaunched),
+        4 => (any::<usize>(), 0..3_i32).prop_map(|(which, code)| Step::Exited(which, code << 8)),
+        1 => Just(Step::ShutdownFramework),
+        1 => Just(Step::Unknown),
+        1 => Just(Step::Reconnect),
+        1 => Just(Step::Restart),
+    ]
+}
+
+/// An agent without a disk, and the world around it.
+struct World {
+    state: State,
+    live: Live,
+    settings: Settings,
+    /// What the disk would hold.
+    log: Vec<Vec<u8>>,
+    index: u64,
+    unknown: u64,
+    launches: Vec<agents::Launch>,
+    /// Containers that were asked for and have not ended; whether they run.
+    containers: BTreeMap<String, (ExecutorKey, bool)>,
+    /// Every container that was ever asked for.
+    asked: BTreeSet<String>,
+    /// Updates as the master sees them, by task.
+    told: BTreeMap<TaskKey, Vec<v1::TaskStatus>>,
+    now: Instant,
+}
+
+impl World {
+    fn new() -> Self {
+        let second = Duration::from_secs(1);
+        let settings = Settings {
+            work_dir: PathBuf::from("/w"),
+            ip: "127.0.0.1".to_owned(),
+            address: "127.0.0.1:5051".to_owned(),
+            registration_timeout: second,
+            reregistration_timeout: second,
+            shutdown_grace: second,
+            recovery_timeout: second,
+            session_id: "s".to_owned(),
+        };
+        let mut world = Self {
+            state: State::default(),
+            live: Live::default(),
+            settings,
+            log: Vec::new(),
+            index: 0,
+            unknown: 0,
+            launches: Vec::new(),
+            containers: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            told: BTreeMap::new(),
+            now: Instant::now(),
+        };
+        world.decide(|turn| turn.start("boot", &v1::AgentInfo::default()));
+        world.connect();
+        world
+    }
+
+    fn decide(&mut self, decision: impl FnOnce(&mut Turn<'_>)) {
+        let Self { state, live, settings, now, .. } = self;
+        let mut turn = Turn::new(state, live, settings, *now, 0.0);
+        decision(&mut turn);
+        let (events, effects) = (turn.events, turn.effects);
+        let encoded = events.iter().map(|event| rmp_serde::to_vec_named(event).expect("encoded"));
+        self.log.extend(encoded);
+        for effect in effects {
+            self.see(effect);
+        }
+    }
+
+    fn see(&mut self, effect: Effect) {
+        match effect {
+            Effect::Launch(executor, container) => {
+                assert!(self.asked.insert(container.id.clone()), "a container is made once");
+                self.containers.insert(container.id, (executor, false));
+            }
+            Effect::Send(message) => {
+                if let from_agent::Message::Update(update) = *message {
+                    let status = update.status.expect("a status");
+                    let framework_id = update.framework_id;
+                    let key = TaskKey { framework_id, task_id: status.task_id.value.clone() };
+                    let told = self.told.entry(key).or_default();
+                    if told.iter().all(|known| known.uuid != status.uuid) {
+                        let last = told.last().map(v1::TaskStatus::state);
+                        let is_over = last.is_some_and(v1::TaskState::is_terminal);
+                        assert!(!is_over, "nothing comes after an end");
+                        told.push(status);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        self.decide(|turn| turn.take(input));
+    }
+
+    fn say(&mut self, message: to_agent::Message) {
+        self.take(Input::Directive(Box::new(message)));
+    }
+
+    fn connect(&mut self) {
+        let welcome = agents::Welcome {
+            cluster_id: "c".to_owned(),
+            agent_id: "a".to_owned(),
+            term: 1,
+            ..Default::default()
+        };
+        let (outbound, _) = tokio::sync::mpsc::channel(1);
+        let (reply, _) = tokio::sync::oneshot::channel();
+        self.take(Input::Welcomed { welcome, outbound, reply });
+    }
+
+    fn launch(&mut self, executor: Option<u8>) {
+        self.index += 1;
+        let mut task =
+            v1::TaskInfo { task_id: format!("t{}", self.index).into(), ..Default::default() };
+        match executor {
+            Some(number) => {
+                let executor_id = format!("e{number}").into();
+                task.executor = Some(v1::ExecutorInfo { executor_id, ..Default::default() });
+            }
+            None => task.command = Some(v1::CommandInfo::default()),
+        }
+        let framework = v1::FrameworkInfo { id: Some(FRAMEWORK.into()), ..Default::default() };
+        let launch =
+            agents::Launch { index: self.index, framework: Some(framework), task: Some(task) };
+        self.launches.push(launch.clone());
+        self.say(to_agent::Message::Launch(launch));
+    }
+
+    /// The container that a number chooses, among those that run or do not yet.
+    fn choose(&self, number: usize, is_running: bool) -> Option<(String, ExecutorKey)> {
+        let fitting = self.containers.iter().filter(|(_, (_, runs))| *runs == is_running);
+        let fitting: Vec<_> = fitting.map(|(id, (key, _))| (id.clone(), key.clone())).collect();
+        fitting.get(number.checked_rem(fitting.len())?).cloned()
+    }
+
+    fn acknowledge(&mut self, number: usize) {
+        let owed: Vec<_> = self
+            .state
+            .tasks
+            .iter()
+            .filter_map(|(key, task)| {
+                Some((key.clone(), task.unacknowledged.front()?.uuid.clone()?))
+            })
+            .collect();
+        let Some((key, uuid)) = number.checked_rem(owed.len()).and_then(|place| owed.get(place))
+        else {
+            return;
+        };
+        assert!(self.told.contains_key(key), "the oldest update was sent");
+        self.say(to_agent::Message::Acknowledge(agents::Acknowledge {
+            framework_id: key.framework_id.clone(),
+            task_id: key.task_id.clone(),
+            uuid: uuid.clone().into(),
+        }));
+    }
+
+    fn exited(&mut self, number: usize, status: i32) {
+        let Some((container_id, executor)) = self.choose(number, true) else { return };
+        self.containers.remove(&container_id);
+        let killed = (status == 512).then_some(Killed::Ordered);
+        let exit = Exit { status: Some(status), killed, failure: None };
+        self.take(Input::Exited { executor, container_id, exit });
+    }
+
+    fn restart(&mut self) {
+        let before = std::mem::replace(&mut self.state, refold(&self.log));
+        assert_eq!(before, self.state, "the disk says what memory says");
+        self.live = Live::default();
+        let running: Vec<_> = self
+            .state
+            .executors
+            .iter()
+            .filter(|(_, executor)| !executor.has_ended)
+            .map(|(key, executor)| (key.clone(), executor.container_id.clone()))
+            .collect();
+        self.decide(|turn| turn.start("boot", &v1::AgentInfo::default()));
+        for (key, container_id) in running {
+            // What was not started when the agent died is given up, and made anew.
+            let is_running = self.containers.get(&container_id).is_some_and(|(_, runs)| *runs);
+            let found = if is_running {
+                Recovered::Adopted { process: Some(process()) }
+            } else {
+                self.containers.remove(&container_id);
+                Recovered::NeverRan
+            };
+            self.decide(|turn| turn.take_up(&key, found));
+        }
+        self.connect();
+    }
+
+    fn run(&mut self, step: &Step) {
+        self.now += Duration::from_millis(10);
+        match *step {
+            Step::Launch { executor } => self.launch(executor),
+            Step::Repeat(number) => {
+                let place = number.checked_rem(self.launches.len());
+                if let Some(launch) = place.and_then(|place| self.launches.get(place).cloned()) {
+                    self.say(to_agent::Message::Launch(launch));
+                }
+            }
+            Step::Kill(number) => {
+                let task_id = format!("t{}", number % (self.index as usize + 1));
+                let framework_id = FRAMEWORK.to_owned();
+                // The master kills only what it believes to be there.
+                if self.state.tasks.contains_key(&TaskKey {
+                    framework_id: framework_id.clone(),
+                    task_id: task_id.clone(),
+                }) {
+                    self.say(to_agent::Message::Kill(agents::Kill {
+                        framework_id,
+                        task_id,
+                        kill_policy: None,
+                    }));
+                }
+            }
+            Step::Acknowledge(number) => self.acknowledge(number),
+            Step::Started(number) => {
+                if let Some((container_id, executor)) = self.choose(number, false) {
+                    self.containers.insert(container_id.clone(), (executor.clone(), true));
+                    self.take(Input::Started { executor, container_id, process: process() });
+                }
+            }
+            Step::NotLaunched(number) => {
+                if let Some((container_id, executor)) = self.choose(number, false) {
+                    self.containers.remove(&container_id);
+                    let error = LaunchError::Program("no".to_owned());
+                    self.take(Input::NotLaunched { executor, container_id, error });
+                }
+            }
+            Step::Exited(number, status) => self.exited(number, status),
+            Step::ShutdownFramework => {
+                self.index += 1;
+                let (framework_id, index) = (FRAMEWORK.to_owned(), self.index);
+                self.say(to_agent::Message::ShutdownFramework(agents::ShutdownFramework {
+                    framework_id,
+                    index,
+                }));
+            }
+            Step::Unknown => {
+                self.unknown += 1;
+                self.say(to_agent::Message::Reconcile(agents::Reconcile {
+                    tasks: vec![v1::TaskStatus {
+                        task_id: format!("u{}", self.unknown).into(),
+                        ..Default::default()
+                    }],
+                    framework_id: FRAMEWORK.to_owned(),
+                    partition_aware: false,
+                }));
+            }
+            Step::Reconnect => {
+                self.take(Input::Disconnected);
+                self.connect();
+            }
+            Step::Restart => self.restart(),
+        }
+    }
+
+    fn check(&self) {
+        for (key, executor) in
+            self.state.executors.iter().filter(|(_, executor)| !executor.has_ended)
+        {
+            assert!(
+                self.containers.contains_key(&executor.container_id),
+                "{key:?} has a container"
+            );
+        }
+        for (key, task) in &self.state.tasks {
+            let executor_id = task.executor_id.clone().unwrap_or_default();
+            let executor = ExecutorKey { framework_id: key.framework_id.clone(), executor_id };
+            let runs = self.state.executors.get(&executor).is_some_and(|known| !known.has_ended);
+            assert!(task.is_terminal() || runs, "{key:?} is over or has an executor");
+            assert!(self.state.frameworks.contains_key(FRAMEWORK) || task.info.is_none());
+        }
+    }
+}
+
+fn process() -> Process {
+    Process { pid: 1, start_time_ticks: 1 }
+}
+
+fn refold(log: &[Vec<u8>]) -> State {
+    let mut state = State::default();
+    for bytes in log {
+        let event: Event = rmp_serde::from_slice(bytes).expect("decoded");
+        apply(&mut state, &event);
+    }
+    state
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_the_agent_keeps_its_word(steps in proptest::collection::vec(step(), 1..80)) {
+        let mut world = World::new();
+        for step in steps {
+            world.run(&step);
+            world.check();
+        }
+        // Once everything has ended and all is acknowledged, nothing is left.
+        for _ in 0..10_000 {
+            if world.state.tasks.is_empty() && world.state.executors.is_empty() {
+                break;
+            }
+            world.run(&Step::Started(0));
+            world.run(&Step::Exited(0, 0));
+            world.run(&Step::Acknowledge(0));
+        }
+        prop_assert_eq!(refold(&world.log), world.state.clone(), "the disk says what memory says");
+        prop_assert!(world.state.tasks.is_empty() && world.state.executors.is_empty());
+        prop_assert!(world.state.frameworks.is_empty());
+    }
+
+    #[test]
+    fn a_compacted_log_folds_into_the_same_state(steps in proptest::collection::vec(step(), 1..40)) {
+        let mut world = World::new();
+        for step in steps {
+            world.run(&step);
+        }
+        let compacted = Event::Compacted(Box::new(world.state.clone()));
+        let bytes = rmp_serde::to_vec_named(&compacted).expect("encoded");
+        prop_assert_eq!(refold(&[bytes]), world.state);
+    }
+}
