@@ -8,7 +8,7 @@ use crate::connection::Connection;
 use crate::draft::Draft;
 use crate::effect::{Effect, FrameworkMessage};
 use crate::event::Fold;
-use crate::id::AgentId;
+use crate::id::{AgentId, TaskKey};
 use crate::state::State;
 use crate::status::{Reason, Status, TaskState};
 use crate::task::TaskUpdated;
@@ -35,6 +35,7 @@ pub(crate) fn lose(draft: &mut Draft<'_>, id: AgentId) {
             continue;
         };
         if task.state.is_terminal() {
+            tell_end(draft, key);
             continue;
         }
         let aware = draft.state().is_partition_aware(key.framework);
@@ -50,6 +51,22 @@ pub(crate) fn lose(draft: &mut Draft<'_>, id: AgentId) {
     }
 }
 
+/// A task had ended, but its agent is away before its framework has heard so (earlier updates were
+/// acknowledged first): the master, which knows, says it in the agent's place.
+pub(super) fn tell_end(draft: &mut Draft<'_>, key: &TaskKey) {
+    let Some(task) = draft.state().tasks.get(key) else {
+        return;
+    };
+    if !task.state.is_terminal() || task.is_end_told() {
+        return;
+    }
+    let latest = task.state;
+    let message = "Task had ended before its agent was lost";
+    let now = draft.context().now;
+    let status = Arc::new(Status::by_master(latest, Reason::AGENT_REMOVED, message, now));
+    draft.record(TaskUpdated { key: key.clone(), status, latest });
+}
+
 impl Fold for AgentUnreachable {
     fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
         state.rescind_agent(self.id, effects);
@@ -58,5 +75,73 @@ impl Fold for AgentUnreachable {
         state.alter_agent(self.id, |agent| agent.unreachable_since = Some(at));
         state.book.filters.clear_agent(self.id);
         state.tell_all(&FrameworkMessage::Failed { agent: self.id, executor: None }, effects);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::{Disconnect, Unregister};
+    use crate::id::{FrameworkId, Session};
+    use crate::status::UpdateId;
+    use crate::task::Update;
+    use crate::testing::World;
+
+    /// A task whose agent says that it runs and, by the way, that it has ended meanwhile; only the
+    /// first is acknowledged before the agent is gone.
+    fn check(lose: impl Fn(&mut World, AgentId, Session)) {
+        let mut world = World::new();
+        let agent = world.agent("cpus:4;mem:4096");
+        let framework = world.framework(&["*"]);
+        world.launch(framework, "t", "cpus:1;mem:64");
+        let session = world.state.agents[&agent].session().expect("connected");
+        let status = Status {
+            update: Some(UpdateId([1; 16])),
+            ..Status::by_master(TaskState::Running, Reason(0), "reported", world.now)
+        };
+        world.must(Update {
+            agent,
+            session,
+            framework: "c-0000".into(),
+            task: "t".into(),
+            executor: None,
+            status: Arc::new(status),
+            latest: TaskState::Finished,
+        });
+        world.acknowledge(framework, "t", 1);
+        world.sent();
+        lose(&mut world, agent, session);
+        assert_eq!(told(&mut world, framework), [TaskState::Finished]);
+        assert!(world.state.tasks.is_empty(), "nothing is left to wait for");
+    }
+
+    fn told(world: &mut World, framework: FrameworkId) -> Vec<TaskState> {
+        let messages = world.told(framework).into_iter();
+        messages
+            .filter_map(|message| match message {
+                FrameworkMessage::Updated(update) => Some(update.status.state),
+                FrameworkMessage::Offers(_)
+                | FrameworkMessage::Rescinded(_)
+                | FrameworkMessage::Failed { .. }
+                | FrameworkMessage::Message { .. }
+                | FrameworkMessage::Failure(_)
+                | FrameworkMessage::Closed => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_end_that_is_known_is_told_when_the_agent_is_lost() {
+        check(|world, agent, session| {
+            world.must(Disconnect { agent, session });
+            world.pass_ms(600_000);
+        });
+    }
+
+    #[test]
+    fn an_end_that_is_known_is_told_when_the_agent_leaves() {
+        check(|world, agent, session| {
+            world.must(Unregister { agent, session });
+        });
     }
 }

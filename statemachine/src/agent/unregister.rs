@@ -43,6 +43,7 @@ impl Decide for Unregister {
         for key in &agent.tasks {
             let over = draft.state().tasks.get(key).is_none_or(|task| task.state.is_terminal());
             if over {
+                super::unreachable::tell_end(draft, key);
                 continue;
             }
             let status = Status::by_master(

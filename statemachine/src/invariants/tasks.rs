@@ -45,10 +45,10 @@ fn agrees(state: &State, task: &Task, name: &dyn Fn() -> String, violations: &mu
         None => task.state.is_terminal(),
     };
     demand(violations, NAME, placed, || format!("{} is not on its agent {}", name(), task.agent));
-    // the state may be ahead of what was told: the agent has an update that will tell
-    let told = task.statuses.last().is_some_and(|status| status.state.is_terminal());
-    demand(violations, NAME, !told || task.pending.is_some(), || {
-        format!("{} is told to be over and nothing is left to acknowledge", name())
+    // its end may be known before it is told: earlier updates are acknowledged first
+    let over = task.state.is_terminal() && task.is_end_told();
+    demand(violations, NAME, !over || task.pending.is_some(), || {
+        format!("{} is over and nothing is left to acknowledge", name())
     });
     let pending = task.pending.as_ref();
     demand(violations, NAME, pending.is_none_or(|pending| pending.update.is_some()), || {

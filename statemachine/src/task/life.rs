@@ -14,6 +14,12 @@ impl Task {
     pub fn holds(&self) -> bool {
         holds(self.state)
     }
+
+    /// Whether its framework has been sent its end. It may be known earlier: agents say how far they
+    /// are while earlier updates wait.
+    pub(crate) fn is_end_told(&self) -> bool {
+        self.statuses.last().is_some_and(|status| status.state.is_terminal())
+    }
 }
 
 fn holds(state: TaskState) -> bool {
