@@ -66,7 +66,7 @@ impl Entry {
     pub(crate) fn with_hash(entry: &RaftEntry, hash: Hash) -> Self {
         let (kind, payload) = match &entry.payload {
             EntryPayload::Blank => (Kind::Blank, Bytes::new()),
-            EntryPayload::Normal(payload) => (Kind::Normal, payload.0.clone()),
+            EntryPayload::Normal(payload) => (Kind::Normal, payload.bytes.clone()),
             EntryPayload::Membership(membership) => (Kind::Membership, encode(membership)),
         };
         let (index, term) = (entry.log_id.index, term_of(&entry.log_id));
@@ -77,7 +77,7 @@ impl Entry {
     pub(crate) fn to_raft(&self) -> Result<RaftEntry, EntryError> {
         let payload = match self.kind {
             Kind::Blank => EntryPayload::Blank,
-            Kind::Normal => EntryPayload::Normal(Payload(self.payload.clone())),
+            Kind::Normal => EntryPayload::Normal(Payload::from(self.payload.clone())),
             Kind::Membership => EntryPayload::Membership(
                 rmp_serde::from_slice::<RaftMembership>(&self.payload)
                     .map_err(|_| EntryError::Malformed(self.index))?,
@@ -153,11 +153,25 @@ mod tests {
     #[test]
     fn every_kind_survives_a_round_trip() {
         check(EntryPayload::Blank);
-        check(EntryPayload::Normal(Payload(Bytes::from_static(b"batch"))));
+        check(EntryPayload::Normal(Payload::from(Bytes::from_static(b"batch"))));
         let member = Member { address: "a:1".into(), incarnation: "x".into() };
         let nodes = BTreeMap::from([(1, member.clone()), (2, member)]);
         let membership = RaftMembership::new(vec![BTreeSet::from([1, 2])], nodes).expect("valid");
         check(EntryPayload::Membership(membership));
+    }
+
+    #[test]
+    fn a_record_is_as_the_format_says() {
+        let payload = EntryPayload::Normal(Payload::from(Bytes::from_static(b"batch")));
+        let entry = Entry::chain(&Hash::START, &RaftEntry { log_id: log_id(4, 9), payload });
+        let mut hashed = vec![0; 32];
+        hashed.extend_from_slice(&[9, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1]);
+        hashed.extend_from_slice(b"batch");
+        let hash = blake3::hash(&hashed);
+        let mut record = vec![1, 4, 0, 0, 0, 0, 0, 0, 0];
+        record.extend_from_slice(hash.as_bytes());
+        record.extend_from_slice(b"batch");
+        assert_eq!(entry.encode(), record);
     }
 
     proptest! {
@@ -172,7 +186,7 @@ mod tests {
         fn a_flipped_bit_is_found(body in prop::collection::vec(any::<u8>(), 0..64), at: prop::sample::Index) {
             let raft = RaftEntry {
                 log_id: log_id(4, 9),
-                payload: EntryPayload::Normal(Payload(body.into())),
+                payload: EntryPayload::Normal(Payload::from(Bytes::from(body))),
             };
             let mut record = Entry::chain(&Hash::START, &raft).encode();
             let bit = at.index(record.len() * 8);

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::error::{OpenError, Report};
 use crate::fault::Fault;
 use crate::folded::FoldedThread;
+use crate::gate::Gate;
 use crate::identity::{self, Identity};
 use crate::leadership::Leadership;
 use crate::machine::Machine;
@@ -96,6 +97,7 @@ impl Journal {
             folded,
             applied: Arc::new(watch::Sender::new(0)),
             fault: Fault::default(),
+            gate: Gate::new(),
         });
         let run = core.start(core.open_store().await?).await?;
         Ok(Self::supervised(core, run, lock))
@@ -116,7 +118,7 @@ impl Journal {
             supervisor: Mutex::new(Some(supervisor)),
             lock: Mutex::new(Some(lock)),
         };
-        let proposals = Proposals::start(current.clone());
+        let proposals = Proposals::start(current.clone(), core.gate.clone());
         Self { core, current, leadership, proposals, closing: Arc::new(closing) }
     }
 

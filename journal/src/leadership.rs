@@ -9,6 +9,7 @@ use openraft::{Instant as _, ReadPolicy, ServerState};
 use tokio::sync::watch;
 
 use crate::error::Report;
+use crate::gate::Gate;
 use crate::raft::{Raft, TypeConfig};
 
 /// Who leads, as this node knows it.
@@ -31,17 +32,29 @@ pub enum Leadership {
     Stopped(String),
 }
 
-/// Follows one run of openraft and tells of leadership until that run ends; gives the reason.
+/// Why a run is over.
+pub(crate) enum Ended {
+    /// openraft stopped; the text says why.
+    Failed(String),
+    /// It led in a term that takes no more proposals.
+    TermOver,
+}
+
+/// Follows one run of openraft and tells of leadership until that run is over.
 pub(crate) async fn watch(
     raft: Raft,
     limits: Limits,
     leadership: Arc<watch::Sender<Leadership>>,
-) -> String {
-    let mut metrics = raft.metrics();
+    gate: Gate,
+) -> Ended {
+    let (mut metrics, mut closed) = (raft.metrics(), gate.watch());
     loop {
         let now = metrics.borrow_watched().clone();
         if let Err(reason) = &now.running_state {
-            return Report(reason).to_string();
+            return Ended::Failed(Report(reason).to_string());
+        }
+        if now.state == ServerState::Leader && gate.is_closed(now.current_term) {
+            return Ended::TermOver;
         }
         let seen = see(&raft, &now, limits, &leadership).await;
         leadership.send_if_modified(|current| {
@@ -50,9 +63,12 @@ pub(crate) async fn watch(
             changed
         });
         // a leader that reaches nobody is not told so: it has to look
-        let changed = tokio::time::timeout(limits.look_again, metrics.changed()).await;
-        if matches!(changed, Ok(Err(_))) {
-            return "openraft ended".into();
+        tokio::select! {
+            () = tokio::time::sleep(limits.look_again) => {}
+            _ = closed.changed() => {}
+            changed = metrics.changed() => if changed.is_err() {
+                return Ended::Failed("openraft ended".into());
+            }
         }
     }
 }

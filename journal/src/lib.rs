@@ -32,6 +32,7 @@ mod tests;
 mod damage;
 mod fault;
 mod folded;
+mod gate;
 mod history;
 mod mend;
 mod network;

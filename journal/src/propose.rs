@@ -1,10 +1,11 @@
 //! Proposals on their way into the journal: queued in order, many in flight, each answered once.
 
 use bytes::Bytes;
-use openraft::errors::ClientWriteError;
+use openraft::errors::{ClientWriteError, ForwardReason, ForwardToLeader};
 use openraft::raft::ClientWriteResult;
 use tokio::sync::{mpsc, watch};
 
+use crate::gate::{Gate, Sequence};
 use crate::raft::{Payload, Responding, TypeConfig};
 use crate::run::Run;
 
@@ -16,8 +17,11 @@ pub enum Outcome {
         /// Where it stands in the journal.
         index: u64,
     },
-    /// Never written anywhere: this node does not lead in that term, more than
-    /// [`MAX_PROPOSALS_WAITING`] wait, or the payload exceeds [`MAX_PROPOSAL_BYTES`].
+    /// It will never be committed: this node does not lead in that term or no quorum answered it
+    /// lately, more than [`MAX_PROPOSALS_WAITING`] wait, or the payload exceeds
+    /// [`MAX_PROPOSAL_BYTES`]. Nor will any that was proposed later in the same term, since it may
+    /// have been decided on top of this one: the term is over, and if this node led in it, it stands
+    /// for election anew.
     NotAppended,
     /// Leadership or the journal went before the answer came: it may or may not be committed.
     Unknown,
@@ -30,7 +34,10 @@ pub const MAX_PROPOSAL_BYTES: usize = 32 << 20;
 
 /// Queues proposals; clones share the queue.
 #[derive(Clone)]
-pub(crate) struct Proposals(mpsc::Sender<Proposal>);
+pub(crate) struct Proposals {
+    queue: mpsc::Sender<Proposal>,
+    gate: Gate,
+}
 
 struct Proposal {
     term: u64,
@@ -40,38 +47,63 @@ struct Proposal {
 
 impl Proposals {
     /// A queue whose proposals go to whichever run of openraft is current.
-    pub(crate) fn start(current: watch::Receiver<Option<Run>>) -> Self {
-        let (sender, receiver) = mpsc::channel(MAX_PROPOSALS_WAITING);
-        tokio::spawn(forward(receiver, current));
-        Self(sender)
+    pub(crate) fn start(current: watch::Receiver<Option<Run>>, gate: Gate) -> Self {
+        let (queue, receiver) = mpsc::channel(MAX_PROPOSALS_WAITING);
+        tokio::spawn(forward(receiver, current, gate.clone()));
+        Self { queue, gate }
     }
 
     pub(crate) fn push(&self, term: u64, payload: Bytes, done: Done) {
-        if payload.len() > MAX_PROPOSAL_BYTES {
-            return done.call(Outcome::NotAppended);
-        }
-        match self.0.try_send(Proposal { term, payload, done }) {
-            Ok(()) => {}
-            Err(error) => error.into_inner().done.call(Outcome::NotAppended),
-        }
+        let proposal = Proposal { term, payload, done };
+        let refused = if proposal.payload.len() > MAX_PROPOSAL_BYTES {
+            proposal
+        } else {
+            match self.queue.try_send(proposal) {
+                Ok(()) => return,
+                Err(error) => error.into_inner(),
+            }
+        };
+        self.gate.close(term);
+        refused.done.call(Outcome::NotAppended);
     }
 }
 
-async fn forward(mut proposals: mpsc::Receiver<Proposal>, current: watch::Receiver<Option<Run>>) {
+async fn forward(
+    mut proposals: mpsc::Receiver<Proposal>,
+    current: watch::Receiver<Option<Run>>,
+    gate: Gate,
+) {
+    let mut sequence = Sequence::default();
     while let Some(Proposal { term, payload, done }) = proposals.recv().await {
-        let Some(raft) = current.borrow().as_ref().map(|run| run.raft.clone()) else {
+        let raft = current.borrow().as_ref().map(|run| run.raft.clone());
+        let Some(raft) = raft.filter(|_| !gate.is_closed(term)) else {
             done.call(Outcome::NotAppended);
             continue;
         };
-        let responder = Responding::new(move |result| done.call(outcome(&result)));
-        let write = raft.write(Payload(payload)).with_leader(term).responder(responder);
+        let closing = gate.clone();
+        let responder = Responding::new(move |result| {
+            let outcome = outcome(&result);
+            if matches!(result, Err(ClientWriteError::ForwardToLeader(refusal)) if leads(&refusal))
+            {
+                closing.close(term);
+            }
+            done.call(outcome);
+        });
+        let payload = Payload { bytes: payload, ticket: Some(sequence.take(term)) };
+        let write = raft.write(payload).with_leader(term).responder(responder);
         // an error here drops the responder, which answers that the outcome is unknown
         let _ = write.await;
     }
 }
 
+/// Whether the one who refused leads all the same.
+fn leads(refusal: &ForwardToLeader<TypeConfig>) -> bool {
+    matches!(refusal.reason, ForwardReason::LeaseExpired)
+}
+
 fn outcome(result: &ClientWriteResult<TypeConfig>) -> Outcome {
     match result {
+        Ok(response) if response.data.blank => Outcome::NotAppended,
         Ok(response) => Outcome::Committed { index: response.log_id.index },
         Err(ClientWriteError::ForwardToLeader(_)) => Outcome::NotAppended,
         Err(_) => Outcome::Unknown,

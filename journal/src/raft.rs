@@ -9,6 +9,7 @@ use openraft::raft::responder::Responder;
 use openraft::vote::RaftLeaderId;
 use serde::{Deserialize, Serialize};
 
+use crate::gate::Ticket;
 use crate::member::Member;
 use crate::replica::Replica;
 
@@ -49,12 +50,28 @@ pub(crate) type SnapshotMeta = alias::SnapshotMetaOf<TypeConfig>;
 
 /// What one entry carries.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Payload(pub(crate) Bytes);
+#[serde(from = "Bytes", into = "Bytes")]
+pub(crate) struct Payload {
+    pub(crate) bytes: Bytes,
+    /// Only at the leader, and only until the entry is in its log.
+    pub(crate) ticket: Option<Ticket>,
+}
+
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, ticket: None }
+    }
+}
+
+impl From<Payload> for Bytes {
+    fn from(payload: Payload) -> Self {
+        payload.bytes
+    }
+}
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.0.len())
+        write!(f, "{} bytes", self.bytes.len())
     }
 }
 
@@ -64,13 +81,16 @@ impl fmt::Display for Payload {
     }
 }
 
-/// The answer to an applied entry: nothing, since effects come from the machine.
+/// The answer to an applied entry. Effects come from the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Applied;
+pub(crate) struct Applied {
+    /// The entry was left blank, because one before it was refused.
+    pub(crate) blank: bool,
+}
 
 impl fmt::Display for Applied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("applied")
+        f.write_str(if self.blank { "left blank" } else { "applied" })
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
-use openraft::storage::{ApplyResponder, EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
 use tokio::sync::watch;
 
@@ -60,7 +60,11 @@ impl Replica {
     }
 
     async fn apply_some(&self, entries: Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
-        let (entries, responders): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
+        let answer = |(entry, responder): EntryResponder<TypeConfig>| {
+            let blank = matches!(entry.payload, EntryPayload::Blank);
+            (entry, responder.map(|responder| (responder, Applied { blank })))
+        };
+        let (entries, answers): (Vec<_>, Vec<_>) = entries.into_iter().map(answer).unzip();
         let apply = move |folded: &mut Folded| {
             let result = entries.into_iter().try_for_each(|entry| apply(folded, entry));
             (folded.applied, result)
@@ -73,9 +77,9 @@ impl Replica {
             self.fault.report_machine(index, &error);
             io::Error::other(error)
         })?;
-        responders.into_iter().flatten().for_each(|responder: ApplyResponder<_>| {
-            responder.send(Applied);
-        });
+        for (responder, applied) in answers.into_iter().flatten() {
+            responder.send(applied);
+        }
         Ok(())
     }
 }
@@ -92,7 +96,7 @@ fn apply(folded: &mut Folded, entry: RaftEntry) -> Result<(), (u64, ApplyError)>
         EntryPayload::Blank => {}
         EntryPayload::Normal(payload) => {
             let (index, term) = (log_id.index, term_of(&log_id));
-            let committed = Committed { index, term, payload: payload.0 };
+            let committed = Committed { index, term, payload: payload.bytes };
             folded.machine.apply(&committed).map_err(|error| (index, error))?;
         }
         EntryPayload::Membership(membership) => {

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::error::{OpenError, Report};
 use crate::fault::Fault;
 use crate::folded::FoldedThread;
+use crate::gate::Gate;
 use crate::history::range_in_name;
 use crate::identity::Identity;
 use crate::mend::Mender;
@@ -31,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) applied: Arc<watch::Sender<u64>>,
     pub(crate) snapshots: Snapshots,
     pub(crate) fault: Fault,
+    pub(crate) gate: Gate,
 }
 
 /// One run.
@@ -52,8 +54,8 @@ impl Core {
         loop {
             let (fault, mender) = (self.fault.clone(), self.mender());
             let cache_bytes = self.config.cache_bytes;
-            let opened =
-                LogStore::open(self.dir(), cache_bytes, &*self.disk, fault, Some(mender.clone()));
+            let (dir, disk, gate) = (self.dir(), &*self.disk, self.gate.clone());
+            let opened = LogStore::open(dir, cache_bytes, disk, fault, gate, Some(mender.clone()));
             match opened {
                 Err(OpenError::Damaged { path, what }) if seen.insert(path.clone()) => {
                     tracing::error!(path = %path.display(), what, "the journal is damaged");

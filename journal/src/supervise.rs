@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::error::{OpenError, Report};
 use crate::fault::Reason;
 use crate::identity::rename_durably;
-use crate::leadership::{self, Leadership, Limits};
+use crate::leadership::{self, Ended, Leadership, Limits};
 use crate::run::{Core, Run};
 use crate::store::{LogStore, TAIL};
 use crate::upkeep;
@@ -36,31 +36,48 @@ pub(crate) async fn supervise(
             look_again: Duration::from_millis(core.config.heartbeat_ms),
             without_quorum: Duration::from_millis(2 * core.config.election_ms.1),
         };
-        tokio::select! {
-            reason = leadership::watch(run.raft.clone(), limits, leadership.clone()) => {
-                // whoever knows better has reported already
-                core.fault.report_raft(&reason);
-            }
-            _ = closing.wait_for(|closing| *closing) => {}
-        }
+        let watch =
+            leadership::watch(run.raft.clone(), limits, leadership.clone(), core.gate.clone());
+        let ended = tokio::select! {
+            ended = watch => Some(ended),
+            _ = closing.wait_for(|closing| *closing) => None,
+        };
         upkeep.abort();
         // it is over when it was cancelled, which is what its error would say
         let _ = upkeep.await;
+        let over = matches!(ended, Some(Ended::TermOver)) && core.fault.get().is_none();
+        if let Some(Ended::Failed(reason)) = ended {
+            // whoever knows better has reported already
+            core.fault.report_raft(&reason);
+        }
         let reason = core.fault.get();
         let text = reason.as_ref().map_or_else(|| "shut down".into(), ToString::to_string);
-        leadership.send_replace(Leadership::Stopped(text));
+        leadership.send_replace(if over {
+            Leadership::Electing
+        } else {
+            Leadership::Stopped(text)
+        });
         current.send_replace(None);
         let unwritten = stop(run).await;
-        match reason {
-            Some(Reason::Tail { whole, .. }) if !*closing.borrow() => {
-                let recovered = recover(&core, &unwritten, whole, &mut closing).await;
-                let Some(run) = recovered else { return };
-                tracing::info!("the journal can be written again");
-                current.send_replace(Some(run));
-            }
+        let (whole, wait) = match reason {
+            None if over => (true, Duration::ZERO),
+            Some(Reason::Tail { whole, .. }) if !*closing.borrow() => (whole, RETRY),
             _ => return,
-        }
+        };
+        let retry = Retry { unwritten, whole, wait };
+        let Some(run) = recover(&core, &retry, &mut closing).await else { return };
+        tracing::info!("the journal runs anew");
+        current.send_replace(Some(run));
     }
+}
+
+/// What the next run starts from.
+struct Retry {
+    unwritten: Vec<(u64, Vec<u8>)>,
+    /// Whether the file is whole; see [`Reason::Tail`].
+    whole: bool,
+    /// How long to wait before the first try.
+    wait: Duration,
 }
 
 /// Ends a run and lets go of its files. Gives the entries that are not on disk.
@@ -77,23 +94,20 @@ async fn stop(run: Run) -> Vec<(u64, Vec<u8>)> {
 
 /// Tries to write until it works. What the machine has applied is committed, and must be in the log
 /// before anything else is: it is both the probe and the repair.
-async fn recover(
-    core: &Core,
-    unwritten: &[(u64, Vec<u8>)],
-    whole: bool,
-    closing: &mut watch::Receiver<bool>,
-) -> Option<Run> {
+async fn recover(core: &Core, retry: &Retry, closing: &mut watch::Receiver<bool>) -> Option<Run> {
+    let mut wait = retry.wait;
     loop {
         tokio::select! {
-            () = tokio::time::sleep(RETRY) => {}
+            () = tokio::time::sleep(wait) => {}
             _ = closing.wait_for(|closing| *closing) => return None,
         }
-        match try_recover(core, unwritten, whole).await {
+        match try_recover(core, &retry.unwritten, retry.whole).await {
             Ok(run) => return Some(run),
             Err(error) => {
                 tracing::warn!(error = %Report(&error), "the journal still cannot be written");
             }
         }
+        wait = RETRY;
     }
 }
 

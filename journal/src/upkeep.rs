@@ -110,16 +110,22 @@ fn expired(core: &Core, run: &Run) -> Option<u64> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let segments = run.replica.store.history().segments();
     let segments: Vec<&Segment> = segments.iter().map(AsRef::as_ref).collect();
-    last_expired(&core.config.retention, &segments, now).filter(|index| *index <= snapshot)
+    last_expired(&core.config.retention, &segments, snapshot, now)
 }
 
-fn last_expired(retention: &Retention, segments: &[&Segment], now: Duration) -> Option<u64> {
+/// Only what lies behind the snapshot at index `snapshot` may go.
+fn last_expired(
+    retention: &Retention,
+    segments: &[&Segment],
+    snapshot: u64,
+    now: Duration,
+) -> Option<u64> {
     let mut bytes: u64 = segments.iter().map(|segment| segment.bytes).sum();
     let mut expired = None;
     for segment in segments {
         let old = retention.max_age.is_some_and(|age| now.saturating_sub(segment.closed_at) > age);
         let large = retention.max_bytes.is_some_and(|max| bytes > max);
-        if !old && !large {
+        if segment.last.index > snapshot || (!old && !large) {
             break;
         }
         bytes -= segment.bytes;
@@ -135,6 +141,15 @@ mod tests {
     use crate::format::Mark;
 
     fn check(max_age_s: Option<u64>, max_bytes: Option<u64>, expected: Option<u64>) {
+        check_behind(99, max_age_s, max_bytes, expected);
+    }
+
+    fn check_behind(
+        snapshot: u64,
+        max_age_s: Option<u64>,
+        max_bytes: Option<u64>,
+        expected: Option<u64>,
+    ) {
         let max_age = max_age_s.map(Duration::from_secs);
         let segment = |last: u64| Segment {
             path: "unused".into(),
@@ -147,7 +162,8 @@ mod tests {
         let segments = [segment(10), segment(20), segment(30)];
         let segments: Vec<&Segment> = segments.iter().collect();
         let retention = Retention { max_age, max_bytes };
-        assert_eq!(last_expired(&retention, &segments, Duration::from_secs(40)), expected);
+        let now = Duration::from_secs(40);
+        assert_eq!(last_expired(&retention, &segments, snapshot, now), expected);
     }
 
     #[test]
@@ -159,5 +175,12 @@ mod tests {
         check(None, Some(299), Some(10));
         check(None, Some(0), Some(30));
         check(Some(25), Some(150), Some(20));
+    }
+
+    #[test]
+    fn nothing_goes_that_is_not_in_a_snapshot() {
+        check_behind(0, None, Some(0), None);
+        check_behind(19, None, Some(0), Some(10));
+        check_behind(20, None, Some(0), Some(20));
     }
 }

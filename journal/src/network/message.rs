@@ -99,6 +99,13 @@ impl Envelope {
     }
 }
 
+/// A message to the member with this identity.
+#[cfg(test)]
+pub(crate) fn seal(to: &Identity, body: Vec<u8>) -> Result<Bytes, TransportError> {
+    let (cluster_id, incarnation) = (to.cluster_id.clone(), to.incarnation.clone());
+    encode(&Envelope { cluster_id, node: to.node, incarnation, body })
+}
+
 /// What a first message from a leader tells a master that has no place in a quorum yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invitation {
@@ -115,4 +122,46 @@ pub fn invitation(identity: &Identity, request: &[u8]) -> Option<Invitation> {
     let envelope: Envelope = decode(request).ok()?;
     let ours = envelope.incarnation == identity.incarnation && envelope.node != 0;
     ours.then_some(Invitation { node: envelope.node, cluster_id: envelope.cluster_id })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(node: u64, cluster_id: &str) -> Identity {
+        let (cluster_id, incarnation) = (cluster_id.to_string(), "made today".to_string());
+        Identity { format: crate::FORMAT, node, cluster_id, incarnation }
+    }
+
+    fn envelope(cluster_id: &str, node: u64, incarnation: &str) -> Envelope {
+        let (cluster_id, incarnation) = (cluster_id.to_string(), incarnation.to_string());
+        Envelope { cluster_id, node, incarnation, body: b"body".to_vec() }
+    }
+
+    #[test]
+    fn only_the_one_it_is_for_opens_an_envelope() {
+        let check = |envelope: Envelope, expected: Result<(), &str>| {
+            let opened = envelope.open(&identity(2, "ours")).map_err(|error| error.to_string());
+            match expected {
+                Ok(()) => assert_eq!(opened, Ok(b"body".to_vec())),
+                Err(expected) => assert!(opened.expect_err("refused").contains(expected)),
+            }
+        };
+        check(envelope("ours", 2, "made today"), Ok(()));
+        check(envelope("theirs", 2, "made today"), Err("this master is of quorum"));
+        check(envelope("", 2, "made today"), Err("this master is of quorum"));
+        check(envelope("ours", 3, "made today"), Err("this is node 2, not node 3"));
+        check(envelope("ours", 2, "lost"), Err("joined with another data directory"));
+    }
+
+    #[test]
+    fn a_blank_master_learns_its_place_from_what_is_sent_to_it() {
+        let blank = identity(0, "");
+        let invited = |envelope: &Envelope| invitation(&blank, &encode(envelope).expect("encoded"));
+        let place = Invitation { node: 4, cluster_id: "ours".into() };
+        assert_eq!(invited(&envelope("ours", 4, "made today")), Some(place));
+        assert_eq!(invited(&envelope("ours", 4, "lost")), None, "meant for its predecessor");
+        assert_eq!(invited(&envelope("ours", 0, "made today")), None);
+        assert_eq!(invitation(&blank, b"\xc1 nonsense"), None);
+    }
 }

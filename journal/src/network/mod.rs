@@ -9,4 +9,6 @@ mod server;
 pub(crate) use client::{Connection, Network};
 pub(crate) use message::{Answer, Ask, SnapshotAnswer};
 pub use message::{Invitation, MAX_FRAME_BYTES, invitation};
+#[cfg(test)]
+pub(crate) use message::{SnapshotStart, decode, encode, seal};
 pub(crate) use server::{Server, to_bytes};

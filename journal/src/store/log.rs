@@ -23,6 +23,7 @@ use crate::entry::Entry;
 use crate::error::{OpenError, ReadError, Report};
 use crate::fault::Fault;
 use crate::format::Mark;
+use crate::gate::Gate;
 use crate::history::{History, range_in_name};
 use crate::mend::Mender;
 use crate::raft::{LogId, RaftEntry, TypeConfig, Vote};
@@ -71,6 +72,7 @@ impl LogStore {
         cache_bytes: usize,
         disk: &dyn Disk,
         fault: Fault,
+        gate: Gate,
         mender: Option<Mender>,
     ) -> Result<Self, OpenError> {
         let (tail, tail_state) = Tail::open(dir, disk)?;
@@ -79,7 +81,7 @@ impl LogStore {
             ReadError::File(error) => error,
             error => OpenError::damaged(tail.path(), Report(&error).to_string()),
         })?;
-        let mut state = State::new(cache_bytes, &tail_state, history.last());
+        let mut state = State::new(cache_bytes, &tail_state, history.last(), gate);
         state.tail_bytes = tail_bytes;
         let queue = Arc::new(Queue::default());
         let readers = dir.join(READERS);

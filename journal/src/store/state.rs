@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use openraft::EntryPayload;
+
 use super::cache::Cache;
 use super::tail::TailState;
 use crate::chain::Hash;
 use crate::entry::Entry;
 use crate::format::Mark;
-use crate::raft::{LogId, RaftEntry, Vote};
+use crate::gate::{Gate, Sequence};
+use crate::raft::{LogId, Payload, RaftEntry, Vote};
 
 /// How many marks of received snapshots are remembered until the log is purged up to one.
 const MAX_KNOWN_MARKS: usize = 4;
@@ -22,6 +25,9 @@ pub(crate) struct State {
     pub(crate) last: Option<Mark>,
     /// Entries before this index are on disk.
     pub(crate) durable_end: u64,
+    /// Of the proposals that entered the log here.
+    sequence: Sequence,
+    gate: Gate,
     /// Bytes of all entries appended since the journal was opened.
     pub(crate) appended_bytes: u64,
     /// Bytes of the entries in the tail.
@@ -32,7 +38,12 @@ pub(crate) struct State {
 
 impl State {
     /// As it was on disk: `history` is the newest entry outside the tail.
-    pub(crate) fn new(cache_bytes: usize, tail: &TailState, history: Option<Mark>) -> Self {
+    pub(crate) fn new(
+        cache_bytes: usize,
+        tail: &TailState,
+        history: Option<Mark>,
+        gate: Gate,
+    ) -> Self {
         let newest = tail.entries.map(|(_, last)| last);
         let last = [newest, history, tail.purged].into_iter().flatten().max_by_key(|m| m.index);
         Self {
@@ -44,12 +55,23 @@ impl State {
             durable_end: last.map_or(0, |mark| mark.index + 1),
             appended_bytes: 0,
             tail_bytes: 0,
+            sequence: Sequence::default(),
+            gate,
             known: BTreeMap::new(),
         }
     }
 
     /// Chains an entry to the newest and keeps it in the cache; gives its index and record.
-    pub(crate) fn append(&mut self, entry: RaftEntry) -> (u64, Vec<u8>) {
+    ///
+    /// A proposal with a hole before it is left blank. Only the leader that takes the proposal can
+    /// see that: what is replicated and applied comes from this log.
+    pub(crate) fn append(&mut self, mut entry: RaftEntry) -> (u64, Vec<u8>) {
+        if let EntryPayload::Normal(Payload { ticket: Some(ticket), .. }) = entry.payload
+            && !self.sequence.admit(ticket)
+        {
+            self.gate.close(ticket.term);
+            entry.payload = EntryPayload::Blank;
+        }
         let previous = self.last.map_or(Hash::START, |mark| mark.hash);
         let chained = Entry::chain(&previous, &entry);
         let record = chained.encode();
@@ -105,5 +127,30 @@ impl State {
         let cached = self.cache.hash(index).map(|(term, hash)| Mark { index, term, hash });
         let ends = || [self.last, self.purged].into_iter().flatten().find(|m| m.index == index);
         cached.or_else(ends).or_else(|| self.known(index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::gate::Ticket;
+    use crate::raft::log_id;
+
+    #[test]
+    fn a_proposal_after_a_hole_is_left_blank_and_closes_its_term() {
+        let gate = Gate::new();
+        let mut state = State::new(1 << 20, &TailState::default(), None, gate.clone());
+        for (index, sequence) in [0, 1, 3, 4].into_iter().enumerate() {
+            let ticket = Some(Ticket { term: 5, sequence });
+            let payload = Payload { bytes: Bytes::from_static(b"batch"), ticket };
+            let payload = EntryPayload::Normal(payload);
+            state.append(RaftEntry { log_id: log_id(5, index as u64), payload });
+        }
+        let blank = |(entry, _): (&RaftEntry, usize)| entry.payload == EntryPayload::Blank;
+        let blank: Vec<bool> = state.cache.range(0..9).map(blank).collect();
+        assert_eq!(blank, [false, false, true, true]);
+        assert!(gate.is_closed(5) && !gate.is_closed(6));
     }
 }

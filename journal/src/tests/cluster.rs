@@ -55,3 +55,30 @@ async fn a_leader_that_reaches_nobody_says_so() {
     quorum.network.heal();
     quorum.agree(0..10).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_committed_after_a_refused_proposal_of_its_term() {
+    let quorum = Quorum::form(3, |_| {}).await;
+    quorum.commit(0..10).await;
+    let (leader, term) = quorum.leader().await;
+    let journal = quorum.nodes[&leader].journal.clone();
+    let (sender, refused) = tokio::sync::oneshot::channel();
+    let too_large = vec![0; crate::MAX_PROPOSAL_BYTES + 1];
+    journal.propose(term, too_large.into(), move |outcome| {
+        let _ = sender.send(outcome);
+    });
+    let later = propose(&journal, term, 99);
+    assert_eq!(answered(refused).await, Outcome::NotAppended);
+    assert_eq!(answered(later).await, Outcome::NotAppended, "it may rest on the one before");
+    let next = eventually("a later term", || {
+        let later = |node: &crate::testing::Node| match *node.journal.leadership().borrow() {
+            Leadership::Leader { term: next } if next > term => Some(next),
+            _ => None,
+        };
+        quorum.nodes.values().find_map(later)
+    })
+    .await;
+    assert!(next > term);
+    quorum.commit(10..20).await;
+    quorum.agree(0..20).await;
+}

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use crate::Leadership;
 use crate::fault::Fault;
+use crate::gate::Gate;
 use crate::raft::{Payload, RaftEntry, TypeConfig, log_id};
 use crate::store::LogStore;
 use crate::testing::{FailingDisk, Quorum, answered, eventually, propose};
@@ -87,14 +88,17 @@ async fn an_entry_of_a_newer_version_stops_the_machine_with_a_reason() {
     assert_eq!(quorum.nodes[&1].counts.numbers().len(), 10);
 }
 
+/// More than any disk here lets through.
+const MAX_ENTRIES: u64 = 500;
+
 /// Appends entries one by one to a log whose disk fails after `writes`; gives the last index that
 /// was acknowledged.
 async fn append_until_failure(log: &mut LogStore, disk: &FailingDisk, writes: u64) -> Option<u64> {
     disk.fail_after(writes);
     let mut acknowledged = None;
-    for index in 0.. {
+    for index in 0..MAX_ENTRIES {
         let (sender, receiver) = TypeConfig::oneshot();
-        let payload = Payload(vec![index as u8; 100].into());
+        let payload = Payload::from(bytes::Bytes::from(vec![index as u8; 100]));
         let payload = openraft::EntryPayload::Normal(payload);
         let entry = RaftEntry { log_id: log_id(1, index), payload };
         log.append([entry], IOFlushed::signal(sender)).await.expect("queued");
@@ -111,7 +115,8 @@ fn check_nothing_lost(writes: u64, kind: io::ErrorKind) {
     runtime.expect("a runtime").block_on(async {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let disk = FailingDisk::new(kind);
-        let open = || LogStore::open(dir.path(), 1 << 20, &disk, Fault::default(), None);
+        let open =
+            || LogStore::open(dir.path(), 1 << 20, &disk, Fault::default(), Gate::new(), None);
         let mut log = open().expect("a new log");
         let acknowledged = append_until_failure(&mut log, &disk, writes).await;
         drop(log);
@@ -144,8 +149,8 @@ fn a_writer_that_failed_answers_everything_that_waits() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let disk = FailingDisk::new(io::ErrorKind::Other);
         let fault = Fault::default();
-        let log =
-            LogStore::open(dir.path(), 1 << 20, &disk, fault.clone(), None).expect("a new log");
+        let log = LogStore::open(dir.path(), 1 << 20, &disk, fault.clone(), Gate::new(), None)
+            .expect("a new log");
         disk.fail_after(0);
         for _ in 0..3 {
             log.flush().await.expect_err("not written");

@@ -5,6 +5,7 @@ mod crash;
 mod faults;
 mod files;
 mod flips;
+mod hostile;
 mod members;
 mod repair;
 mod suite;

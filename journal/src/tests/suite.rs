@@ -17,6 +17,7 @@ use crate::chain::Hash;
 use crate::fault::Fault;
 use crate::folded::FoldedThread;
 use crate::format::Mark;
+use crate::gate::Gate;
 use crate::machine::Machine;
 use crate::raft::{LogId, RaftEntry, SnapshotMeta, StoredMembership, TypeConfig, Vote, term_of};
 use crate::replica::{Announce, Replica, Snapshot};
@@ -33,8 +34,8 @@ impl StoreBuilder<TypeConfig, LenientLog, Lenient, tempfile::TempDir> for Builde
         let dir = tempfile::tempdir().expect("a temporary directory");
         let fault = Fault::default();
         // a cache of a few entries, so that most reads come from disk
-        let store =
-            LogStore::open(dir.path(), 200, &RealDisk, fault.clone(), None).expect("a new log");
+        let store = LogStore::open(dir.path(), 200, &RealDisk, fault.clone(), Gate::new(), None)
+            .expect("a new log");
         let replica = Replica {
             folded: FoldedThread::spawn(Box::new(Counter::default())).expect("a thread"),
             applied: Arc::new(watch::Sender::new(0)),
