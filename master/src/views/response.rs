@@ -8,6 +8,7 @@ use protocol::v1::master::response::{
     GetAgents, GetExecutors, GetFrameworks, GetState, GetTasks, get_agents, get_executors,
     get_frameworks,
 };
+use protocol::v1::scheduler::OfferConstraints;
 use statemachine::framework::Framework;
 use statemachine::resources::Resources;
 use statemachine::task::Task;
@@ -62,6 +63,7 @@ pub(crate) fn frameworks(state: &State) -> GetFrameworks {
             active: false,
             connected: false,
             unregistered_time: Some(time_info(completed.ended_at)),
+            offer_constraints: Some(OfferConstraints::default()),
             ..framework_alone(&completed.framework)
         };
     GetFrameworks {
@@ -79,6 +81,7 @@ pub(crate) fn framework(state: &State, it: &Framework) -> get_frameworks::Framew
         offers: offers.filter_map(|it| offer::write(state, it, capabilities)).collect(),
         allocated_resources: by_role(&used_by_framework(state, it)),
         offered_resources: by_role(&offered(state, &it.offers)),
+        offer_constraints: Some(OfferConstraints::default()),
         ..framework_alone(it)
     }
 }

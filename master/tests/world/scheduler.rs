@@ -38,6 +38,21 @@ impl Scheduler {
         scheduler
     }
 
+    /// Opens an operator's stream of events.
+    pub async fn watch(address: &str) -> Self {
+        let headers = [("content-type", "application/json")];
+        let request = request("POST", "/api/v1", &headers, r#"{"type":"SUBSCRIBE"}"#);
+        let response = open(address, request).await.expect("an answer");
+        assert_eq!(response.status(), 200);
+        Self {
+            address: address.to_owned(),
+            stream_id: String::new(),
+            framework_id: String::new(),
+            body: response.into_body(),
+            skipped: VecDeque::new(),
+        }
+    }
+
     /// Sends SUBSCRIBE, and opens the stream whatever it says.
     pub async fn try_subscribe(address: &str, info: Value) -> Self {
         let mut call = json!({"type": "SUBSCRIBE", "subscribe": {"framework_info": info}});

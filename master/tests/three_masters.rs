@@ -1,0 +1,105 @@
+//! Three masters: redirects of the followers, and what survives the loss of the leader.
+
+mod world;
+
+use protocol::agents::{Hello, to_agent};
+use protocol::v1::TaskState;
+use serde_json::json;
+use world::agent::{Agent, hello, report};
+use world::http::get;
+use world::scheduler::{Scheduler, info};
+use world::{Cluster, eventually};
+
+/// semantics 32, 33, 319
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn followers_send_clients_to_the_leader() {
+    let cluster = Cluster::start(3).await;
+    let leader = cluster.leader().await;
+    for follower in cluster.masters.iter().map(|it| &it.address).filter(|it| **it != leader) {
+        let location = |path: &'static str| {
+            let follower = follower.clone();
+            async move {
+                let answer = get(&follower, path).await;
+                (answer.status, answer.header("location").map(str::to_owned))
+            }
+        };
+        let knows = || async { location("/redirect").await.0 == 307 };
+        eventually("the follower to know the leader", knows).await;
+        assert_eq!(location("/redirect").await.1, Some(format!("//{leader}")));
+        assert_eq!(location("/state?x=1").await, (307, Some(format!("//{leader}/state?x=1"))));
+        let path = "/master/api/v1/scheduler";
+        assert_eq!(location(path).await, (307, Some(format!("//{leader}{path}"))));
+        for path in ["/health", "/version", "/flags", "/metrics/snapshot", "/metrics"] {
+            assert_eq!(location(path).await, (200, None), "{path}");
+        }
+        let (_, _, first) = Agent::try_connect(follower, hello("cpus:1")).await;
+        let Some(to_agent::Message::NotLeader(elsewhere)) = first else { panic!("{first:?}") };
+        assert_eq!(elsewhere.leader, leader);
+        assert_eq!(elsewhere.masters.len(), 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_forgotten_when_the_leader_is_lost() {
+    let mut cluster = Cluster::start(3).await;
+    let first = cluster.leader().await;
+    let mut scheduler = Scheduler::subscribe(&first, info("survivor")).await;
+    let mut agent = Agent::connect(&first, hello("cpus:4;mem:1024")).await;
+    let offer = scheduler.offer().await;
+    scheduler.launch(&offer, "t1").await;
+    let launch = agent.launch().await;
+    agent.report(&launch, TaskState::TaskRunning).await;
+    let told = scheduler.update().await;
+
+    cluster.stop(&first).await;
+    while scheduler.next().await.is_some() {}
+    let second = cluster.leader().await;
+    assert_ne!(first, second);
+
+    let mut back = info("survivor");
+    back["id"] = json!({"value": scheduler.framework_id});
+    let mut scheduler = Scheduler::subscribe(&second, back).await;
+    let again = scheduler.update().await;
+    assert_eq!(again["uuid"], told["uuid"], "what was not acknowledged is told again");
+    let hello = Hello {
+        cluster_id: agent.welcome.cluster_id.clone(),
+        agent_id: agent.id.clone(),
+        tasks: vec![report(&launch, TaskState::TaskRunning)],
+        last_launch_index: launch.index,
+        ..hello("cpus:4;mem:1024")
+    };
+    let mut returned = Agent::connect(&second, hello).await;
+    assert_eq!(returned.id, agent.id);
+    assert!(returned.welcome.term > agent.welcome.term);
+
+    scheduler.acknowledge(&again).await;
+    let acknowledged = returned.next().await;
+    assert!(matches!(acknowledged, Some(to_agent::Message::Acknowledge(_))), "{acknowledged:?}");
+    scheduler.accepted(json!({"type": "RECONCILE", "reconcile": {"tasks": []}})).await;
+    let answer = scheduler.update().await;
+    assert_eq!(
+        (&answer["state"], &answer["task_id"]["value"]),
+        (&json!("TASK_RUNNING"), &json!("t1"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_launch_that_its_agent_never_got_is_sent_again() {
+    let mut cluster = Cluster::start(3).await;
+    let first = cluster.leader().await;
+    let mut scheduler = Scheduler::subscribe(&first, info("patient")).await;
+    let agent = Agent::connect(&first, hello("cpus:4;mem:1024")).await;
+    let offer = scheduler.offer().await;
+    scheduler.launch(&offer, "t1").await;
+    cluster.stop(&first).await;
+
+    let second = cluster.leader().await;
+    let hello = Hello {
+        cluster_id: agent.welcome.cluster_id.clone(),
+        agent_id: agent.id.clone(),
+        ..hello("cpus:4;mem:1024")
+    };
+    let mut agent = Agent::connect(&second, hello).await;
+    let launch = agent.launch().await;
+    assert_eq!(launch.task.expect("a task").task_id.value, "t1");
+}
