@@ -1,7 +1,8 @@
 //! How fast containers come up: `cargo bench -p agent --bench launch`.
 //!
-//! A real agent process with real shims, and a master in this process that acknowledges at once. Prints the time from
-//! a Launch to its `TASK_RUNNING`, one task at a time, and the time for many containers launched together.
+//! A real agent process with real shims, and a master in this process that acknowledges at once.
+//! Prints the time from a Launch to its `TASK_RUNNING`, one task at a time, and the time for many
+//! containers launched together.
 
 #[path = "../tests/support/mod.rs"]
 mod support;

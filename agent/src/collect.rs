@@ -1,4 +1,5 @@
-//! Removes the sandboxes of ended containers: by age, and sooner when the disk fills (semantics 275).
+//! Removes the sandboxes of ended containers: by age, and sooner when the disk fills (semantics
+//! 275).
 
 use std::fs;
 use std::io;
@@ -90,8 +91,8 @@ fn age_of(sandbox: &Path) -> Option<Duration> {
     SystemTime::now().duration_since(changed.max()?).ok()
 }
 
-/// An executor without any sandbox left needs no directories. One that gets a sandbox just now keeps them, since only
-/// empty ones can be removed.
+/// An executor without any sandbox left needs no directories. One that gets a sandbox just now
+/// keeps them, since only empty ones can be removed.
 fn remove_if_empty(runs: &Path) {
     let latest = runs.join(LATEST);
     if entries(runs).is_ok_and(|left| left == [latest.clone()]) {

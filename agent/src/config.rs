@@ -11,8 +11,9 @@ use crate::duration_text;
 
 /// The flags of an agent.
 ///
-/// Each can also come from the environment, as `MESOLITH_` and its name in capitals. Names may be written with
-/// underscores, as Mesos writes them, once the command line went through [`accept_underscores`].
+/// Each can also come from the environment, as `MESOLITH_` and its name in capitals. Names may be
+/// written with underscores, as Mesos writes them, once the command line went through
+/// [`accept_underscores`].
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Config {
     /// Masters to register with: host:port, separated by commas; any of them leads to the leader
@@ -39,15 +40,18 @@ pub struct Config {
     #[arg(long, env = "MESOLITH_ADVERTISE_PORT")]
     pub advertise_port: Option<u16>,
 
-    /// Directory of the agent's checkpoint, sandboxes and volumes; the same one after a restart keeps agent and tasks
+    /// Directory of the agent's checkpoint, sandboxes and volumes; the same one after a restart
+    /// keeps agent and tasks
     #[arg(long, env = "MESOLITH_WORK_DIR")]
     pub work_dir: PathBuf,
 
-    /// Directory through which the agent and its containers' shims talk; by default `run` below the work directory
+    /// Directory through which the agent and its containers' shims talk; by default `run` below the
+    /// work directory
     #[arg(long, env = "MESOLITH_RUNTIME_DIR")]
     pub runtime_dir: Option<PathBuf>,
 
-    /// What the agent offers, such as `cpus:8;mem:16384;ports:[31000-32000]`, or JSON; unnamed kinds are detected
+    /// What the agent offers, such as `cpus:8;mem:16384;ports:[31000-32000]`, or JSON; unnamed
+    /// kinds are detected
     #[arg(long, env = "MESOLITH_RESOURCES", default_value = "")]
     pub resources: String,
 
@@ -60,23 +64,48 @@ pub struct Config {
     pub default_role: String,
 
     /// How long an executor may take from its start to its subscription
-    #[arg(long, env = "MESOLITH_EXECUTOR_REGISTRATION_TIMEOUT", default_value = "1mins", value_parser = duration_text::parse)]
+    #[arg(
+        long,
+        env = "MESOLITH_EXECUTOR_REGISTRATION_TIMEOUT",
+        default_value = "1mins",
+        value_parser = duration_text::parse
+    )]
     pub executor_registration_timeout: Duration,
 
     /// How long an executor may take to subscribe again after the agent restarted (at most 15secs)
-    #[arg(long, env = "MESOLITH_EXECUTOR_REREGISTRATION_TIMEOUT", default_value = "2secs", value_parser = parse_reregistration)]
+    #[arg(
+        long,
+        env = "MESOLITH_EXECUTOR_REREGISTRATION_TIMEOUT",
+        default_value = "2secs",
+        value_parser = parse_reregistration
+    )]
     pub executor_reregistration_timeout: Duration,
 
     /// How long an executor may take to end by itself when told to shut down
-    #[arg(long, env = "MESOLITH_EXECUTOR_SHUTDOWN_GRACE_PERIOD", default_value = "5secs", value_parser = duration_text::parse)]
+    #[arg(
+        long,
+        env = "MESOLITH_EXECUTOR_SHUTDOWN_GRACE_PERIOD",
+        default_value = "5secs",
+        value_parser = duration_text::parse
+    )]
     pub executor_shutdown_grace_period: Duration,
 
     /// How long an executor waits for a restarting agent before it gives up
-    #[arg(long, env = "MESOLITH_RECOVERY_TIMEOUT", default_value = "15mins", value_parser = duration_text::parse)]
+    #[arg(
+        long,
+        env = "MESOLITH_RECOVERY_TIMEOUT",
+        default_value = "15mins",
+        value_parser = duration_text::parse
+    )]
     pub recovery_timeout: Duration,
 
     /// Whether tasks run as their own user (needs root) or as the agent's
-    #[arg(long, env = "MESOLITH_SWITCH_USER", default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(
+        long,
+        env = "MESOLITH_SWITCH_USER",
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
     pub switch_user: bool,
 
     /// Which changes of resources, attributes and address a restarted agent accepts
@@ -84,23 +113,48 @@ pub struct Config {
     pub reconfiguration_policy: ReconfigurationPolicy,
 
     /// How long the sandboxes of ended containers are kept at most; less when the disk fills
-    #[arg(long, env = "MESOLITH_GC_DELAY", default_value = "1weeks", value_parser = duration_text::parse)]
+    #[arg(
+        long,
+        env = "MESOLITH_GC_DELAY",
+        default_value = "1weeks",
+        value_parser = duration_text::parse
+    )]
     pub gc_delay: Duration,
 
     /// Share of the disk that is to stay free
-    #[arg(long, env = "MESOLITH_GC_DISK_HEADROOM", default_value_t = 0.1, value_parser = parse_share)]
+    #[arg(
+        long,
+        env = "MESOLITH_GC_DISK_HEADROOM",
+        default_value_t = 0.1,
+        value_parser = parse_share
+    )]
     pub gc_disk_headroom: f64,
 
     /// How often the disk is looked at for old sandboxes
-    #[arg(long, env = "MESOLITH_DISK_WATCH_INTERVAL", default_value = "1mins", value_parser = duration_text::parse)]
+    #[arg(
+        long,
+        env = "MESOLITH_DISK_WATCH_INTERVAL",
+        default_value = "1mins",
+        value_parser = duration_text::parse
+    )]
     pub disk_watch_interval: Duration,
 
     /// How long a download may stand still
-    #[arg(long, env = "MESOLITH_FETCHER_STALL_TIMEOUT", default_value = "1mins", value_parser = duration_text::parse)]
+    #[arg(
+        long,
+        env = "MESOLITH_FETCHER_STALL_TIMEOUT",
+        default_value = "1mins",
+        value_parser = duration_text::parse
+    )]
     pub fetcher_stall_timeout: Duration,
 
     /// Greatest pause before another try to reach a master
-    #[arg(long, env = "MESOLITH_REGISTRATION_BACKOFF_FACTOR", default_value = "1secs", value_parser = duration_text::parse)]
+    #[arg(
+        long,
+        env = "MESOLITH_REGISTRATION_BACKOFF_FACTOR",
+        default_value = "1secs",
+        value_parser = duration_text::parse
+    )]
     pub registration_backoff_factor: Duration,
 
     /// Program that runs as the shim above each container; by default this one
@@ -154,8 +208,8 @@ fn parse_share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Rewrites flags written with underscores, as Mesos writes them (`--work_dir`), to dashes. Values, and everything
-/// after a bare `--`, stay as they are.
+/// Rewrites flags written with underscores, as Mesos writes them (`--work_dir`), to dashes. Values,
+/// and everything after a bare `--`, stay as they are.
 pub fn accept_underscores(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut is_flags = true;
     let rewrite = |argument: OsString| {

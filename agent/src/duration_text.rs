@@ -16,8 +16,8 @@ const UNITS: [(&str, u64); 8] = [
 
 /// Reads a duration in Mesos's text form.
 ///
-/// Refused are a missing or unknown unit, a negative or non-finite number, and lengths beyond 2^63 ns, each with a
-/// text that names what was given.
+/// Refused are a missing or unknown unit, a negative or non-finite number, and lengths beyond 2^63
+/// ns, each with a text that names what was given.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let split = text.find(|character: char| character.is_ascii_alphabetic()).ok_or_else(|| {
         format!("duration '{text}' has no unit (ns, us, ms, secs, mins, hrs, days, weeks)")

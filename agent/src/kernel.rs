@@ -11,21 +11,22 @@ use tokio::io::unix::AsyncFd;
 
 /// Forks a process that has one thread. The child gets `None`, the parent the child's pid.
 ///
-/// Refuses when there are more threads: the child of such a fork could wait for ever for a lock that a thread which
-/// it does not have was holding.
+/// Refuses when there are more threads: the child of such a fork could wait for ever for a lock
+/// that a thread which it does not have was holding.
 pub(crate) fn fork_single_threaded() -> io::Result<Option<Pid>> {
     if std::fs::read_dir("/proc/self/task")?.count() != 1 {
         return Err(io::Error::other("a process with several threads must not fork"));
     }
-    // SAFETY: there is only this thread (checked above, and no other can start one), so the child sees every lock
-    // free and every structure whole.
+    // SAFETY: there is only this thread (checked above, and no other can start one), so the child
+    // sees every lock free and every structure whole.
     match unsafe { fork() }? {
         ForkResult::Child => Ok(None),
         ForkResult::Parent { child } => Ok(Some(child)),
     }
 }
 
-/// Gives every signal that the Rust runtime or we changed its default action back, for a process about to exec.
+/// Gives every signal that the Rust runtime or we changed its default action back, for a process
+/// about to exec.
 pub(crate) fn reset_signal_actions() -> io::Result<()> {
     for name in [Signal::SIGPIPE, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGCHLD]
     {
@@ -35,7 +36,8 @@ pub(crate) fn reset_signal_actions() -> io::Result<()> {
     Ok(())
 }
 
-/// A descriptor that becomes readable when the process ends, whoever its parent is. To be called on a tokio runtime.
+/// A descriptor that becomes readable when the process ends, whoever its parent is. To be called on
+/// a tokio runtime.
 pub(crate) fn watch_process(pid: i32) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: pidfd_open takes two integers and touches no memory of ours.
     let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
@@ -51,7 +53,8 @@ pub(crate) fn watch_process(pid: i32) -> io::Result<AsyncFd<OwnedFd>> {
 /// Limits a resource (`RLIMIT_*`) of this process and those it will start.
 pub(crate) fn set_resource_limit(resource: u32, soft: u64, hard: u64) -> io::Result<()> {
     let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
-    // SAFETY: the kernel only reads the structure, which outlives the call; an unknown number is an error.
+    // SAFETY: the kernel only reads the structure, which outlives the call; an unknown number is an
+    // error.
     if unsafe { libc::setrlimit(resource, &raw const limit) } != 0 {
         return Err(io::Error::last_os_error());
     }

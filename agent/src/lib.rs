@@ -8,9 +8,9 @@
 //! ```
 //!
 //! What comes in is decided into events, which are folded into the agent's state and written to its
-//! checkpoint, and effects, which are carried out once the events are on disk. Each container runs under a shim, a
-//! process of its own that outlives the agent: an agent can be killed at any moment, and the next one with the same
-//! work directory takes up where it was.
+//! checkpoint, and effects, which are carried out once the events are on disk. Each container runs
+//! under a shim, a process of its own that outlives the agent: an agent can be killed at any
+//! moment, and the next one with the same work directory takes up where it was.
 
 mod checkpoint;
 mod collect;

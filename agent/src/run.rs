@@ -67,7 +67,8 @@ pub enum RunError {
     Removed(String),
 }
 
-/// Runs an agent until `shutdown` comes. Its tasks run on: an agent with the same work directory takes them up.
+/// Runs an agent until `shutdown` comes. Its tasks run on: an agent with the same work directory
+/// takes them up.
 ///
 /// Ends with an error if it cannot start, if its checkpoint fails, or if the master wants it gone.
 pub async fn run(mut config: Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
@@ -118,7 +119,8 @@ fn listen_error(config: &Config, source: io::Error) -> RunError {
     RunError::Listen { address: SocketAddr::new(config.ip, config.port), source }
 }
 
-/// The address told to others. An agent that listens on all addresses tells the one that leads to its master.
+/// The address told to others. An agent that listens on all addresses tells the one that leads to
+/// its master.
 fn advertised_ip(config: &Config) -> IpAddr {
     let given = config.advertise_ip.or(Some(config.ip).filter(|ip| !ip.is_unspecified()));
     given.or_else(|| outgoing_ip(config)).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
@@ -170,7 +172,8 @@ fn containerizer(config: &Config) -> Result<MesosContainerizer, RunError> {
     ))
 }
 
-/// Takes up what an earlier run of the agent left: its containers are adopted, or their ends are told.
+/// Takes up what an earlier run of the agent left: its containers are adopted, or their ends are
+/// told.
 fn take_up(
     turns: &mut Turns,
     info: &protocol::v1::AgentInfo,

@@ -13,7 +13,8 @@ use tonic::Streaming;
 
 use crate::decide::Input;
 
-/// Messages that may wait for the leader to read them; beyond, the stream is given up and a new one begun.
+/// Messages that may wait for the leader to read them; beyond, the stream is given up and a new one
+/// begun.
 const OUTBOUND_LIMIT: usize = 65_536;
 /// How long a master may take to answer a Hello.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -50,7 +51,8 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// `masters` are the addresses to begin with; `backoff_max` is the longest pause between two rounds.
+    /// `masters` are the addresses to begin with; `backoff_max` is the longest pause between two
+    /// rounds.
     pub(crate) fn new(
         inputs: mpsc::Sender<Input>,
         masters: Vec<String>,

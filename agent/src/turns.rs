@@ -19,7 +19,8 @@ pub(crate) const INPUT_LIMIT: usize = 4_096;
 /// Inputs that are decided in one turn, and written together.
 const TURN_LIMIT: usize = 512;
 
-/// Everything the agent knows, for those who only look. Views may be ahead of the disk by the turn under way.
+/// Everything the agent knows, for those who only look. Views may be ahead of the disk by the turn
+/// under way.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     pub(crate) state: State,

@@ -96,7 +96,8 @@ async fn tasks_come_in_order_and_updates_go_back() {
     assert!(status.container_status.is_some_and(|status| status.container_id.is_some()));
     say(&agent, &executor, "t0", "TASK_FINISHED");
     master.wait_state("t0", TaskFinished).await;
-    // After the end of a task nothing changes it, and its executor is answered all the same (semantics 193).
+    // After the end of a task nothing changes it, and its executor is answered all the same
+    // (semantics 193).
     say(&agent, &executor, "t0", "TASK_FAILED");
     master.kill("t1", None).await;
     assert_eq!(executor.expect("KILL")["kill"]["task_id"]["value"], "t1");

@@ -1,5 +1,5 @@
-//! The agent's HTTP port beside exchanges recorded from a real Mesos agent: the same statuses, content types and
-//! shapes. `tests/golden/*.jsonl` hold one exchange a line.
+//! The agent's HTTP port beside exchanges recorded from a real Mesos agent: the same statuses,
+//! content types and shapes. `tests/golden/*.jsonl` hold one exchange a line.
 
 mod support;
 

@@ -83,7 +83,8 @@ async fn a_killed_agent_forgets_nothing_and_repeats_nothing() {
     assert_eq!(left, 0);
 }
 
-/// What a leader does when an agent is back: it repeats the launches that the agent has not made durable.
+/// What a leader does when an agent is back: it repeats the launches that the agent has not made
+/// durable.
 async fn resend(master: &FakeMaster, ledger: &Path, launched: u32) {
     let last = master
         .wait_for("a hello", |heard| heard.hellos.last().map(|hello| hello.last_launch_index))

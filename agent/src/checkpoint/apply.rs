@@ -97,7 +97,8 @@ fn launch(state: &mut State, launched: &TaskLaunched) {
         has_ended: false,
     });
     if executor.has_ended {
-        // The name lives on in a new container while the last one's tasks await their acknowledgement.
+        // The name lives on in a new container while the last one's tasks await their
+        // acknowledgement.
         executor.info.clone_from(&launched.executor);
         executor.container_id.clone_from(&launched.container_id);
         executor.has_ended = false;

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::state::{ExecutorKey, State, TaskKey};
 use super::wire::Wire;
 
-/// One committed fact. Variants and fields are only ever added: old checkpoints must always be read.
+/// One committed fact. Variants and fields are only ever added: old checkpoints must always be
+/// read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Event {
     /// The agent process started, on this boot of the machine, offering this.

@@ -1,4 +1,5 @@
-//! The checkpoint's file: events in order, written by one thread, everything that waits in one transaction.
+//! The checkpoint's file: events in order, written by one thread, everything that waits in one
+//! transaction.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -16,8 +17,8 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 /// Number of the layout of this file. Another one is refused by name.
 const FORMAT: u64 = 1;
 
-/// Batches that may wait for the disk. When as many do, the agent takes no new input until some are written, so that
-/// the next batch grows instead of the queue.
+/// Batches that may wait for the disk. When as many do, the agent takes no new input until some are
+/// written, so that the next batch grows instead of the queue.
 pub(crate) const WINDOW: usize = 64;
 /// The log is compacted once it holds this many events, and four for each task that is kept.
 const COMPACT_AFTER: u64 = 16_384;
@@ -107,8 +108,8 @@ impl Log {
         self.sent - self.written < WINDOW as u64
     }
 
-    /// Hands events over to be written, and returns the number that [`Log::wait`] will report. With no events it is
-    /// the number of what was handed over last.
+    /// Hands events over to be written, and returns the number that [`Log::wait`] will report. With
+    /// no events it is the number of what was handed over last.
     ///
     /// `state` is the state after them; from time to time it replaces the log.
     pub(crate) fn append(

@@ -31,7 +31,8 @@ pub(crate) struct State {
     /// What the agent offered when it last started; without id.
     pub(crate) info: Option<Wire<v1::AgentInfo>>,
     pub(crate) last_launch_index: u64,
-    /// Tasks launched at `last_launch_index`: a batch of decisions may share its place in the journal.
+    /// Tasks launched at `last_launch_index`: a batch of decisions may share its place in the
+    /// journal.
     pub(crate) last_launches: BTreeSet<TaskKey>,
     pub(crate) launch_count: u64,
     pub(crate) last_directive_index: u64,
@@ -118,7 +119,8 @@ impl State {
         self.executors.range(first..).take_while(move |(key, _)| key.framework_id == framework_id)
     }
 
-    /// Whether the framework has opted in to `capability`. One that the agent does not know has not.
+    /// Whether the framework has opted in to `capability`. One that the agent does not know has
+    /// not.
     pub(crate) fn has_capability(
         &self,
         framework_id: &str,

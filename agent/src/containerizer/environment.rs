@@ -49,7 +49,8 @@ pub(crate) fn variables(facts: &Facts<'_>) -> Vec<(String, String)> {
         ("PATH", DEFAULT_PATH.to_owned()),
         ("PWD", facts.sandbox.to_owned()),
     ];
-    // Only executors of checkpointing frameworks are to wait for a restarting agent (semantics 273).
+    // Only executors of checkpointing frameworks are to wait for a restarting agent (semantics
+    // 273).
     if facts.framework.checkpoint() {
         variables.push(("MESOS_CHECKPOINT", "1".to_owned()));
         variables.push(("MESOS_RECOVERY_TIMEOUT", duration_text::format(facts.recovery_timeout)));

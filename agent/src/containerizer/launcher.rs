@@ -1,4 +1,5 @@
-//! The plain launcher: a shim per container, found again by its runtime directory after a restart of the agent.
+//! The plain launcher: a shim per container, found again by its runtime directory after a restart
+//! of the agent.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -124,8 +125,8 @@ fn prepare(directory: &RuntimeDirectory, spec: &Spec) -> io::Result<()> {
 
 /// Starts a shim; it answers on the returned pipe once its container runs or has failed to.
 ///
-/// The standard library starts it with `posix_spawn`, so that the agent's memory is not copied, since nothing is to be
-/// done between fork and exec.
+/// The standard library starts it with `posix_spawn`, so that the agent's memory is not copied,
+/// since nothing is to be done between fork and exec.
 fn start(executable: &Path, directory: &Path) -> io::Result<ChildStdout> {
     let mut child = Command::new(executable)
         .arg("shim")
@@ -184,8 +185,8 @@ pub(crate) fn end_orphans(directory: &RuntimeDirectory) {
     let Ok(Some(first)) = directory.started() else { return };
     let Ok(processes) = process::all() else { return };
     for stat in processes.values() {
-        // The session has the first process's pid; what started before that process is of another session that had
-        // the number earlier.
+        // The session has the first process's pid; what started before that process is of another
+        // session that had the number earlier.
         let is_of_session =
             stat.session == first.pid && stat.process.start_time_ticks >= first.start_time_ticks;
         if is_of_session {

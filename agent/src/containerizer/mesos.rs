@@ -226,8 +226,8 @@ fn specify(container: &Container) -> Result<Spec, IsolateError> {
     })
 }
 
-/// With `shell`, `value` is a shell's script; without, it is the program and `arguments` is its whole argv, whose
-/// first element is its name for itself.
+/// With `shell`, `value` is a shell's script; without, it is the program and `arguments` is its
+/// whole argv, whose first element is its name for itself.
 fn arguments(command: &v1::CommandInfo) -> Result<Vec<String>, IsolateError> {
     let value = command.value.clone().filter(|value| !value.is_empty());
     let value =

@@ -81,7 +81,8 @@ pub(crate) trait Containerizer: fmt::Debug + Send + Sync {
     fn launch(&self, container: Container) -> BoxFuture<'static, Result<Process, LaunchError>>;
     /// Waits for the end of a container that runs, whoever launched it.
     fn wait(&self, container_id: &str) -> BoxFuture<'static, Exit>;
-    /// Ends a container: SIGTERM, and SIGKILL after the grace. One that is being launched is not started.
+    /// Ends a container: SIGTERM, and SIGKILL after the grace. One that is being launched is not
+    /// started.
     fn kill(&self, container_id: &str, grace: Duration);
     /// The container's resources have changed.
     fn update(&self, container_id: &str, resources: &[v1::Resource]);
@@ -109,8 +110,8 @@ pub(crate) trait Launcher: fmt::Debug + Send + Sync {
     fn remove(&self, container_id: &str);
 }
 
-/// What holds a container to one promise. Every method may be called again after the agent was restarted, and must
-/// then lead to the same end.
+/// What holds a container to one promise. Every method may be called again after the agent was
+/// restarted, and must then lead to the same end.
 pub(crate) trait Isolator: fmt::Debug + Send + Sync {
     /// Its name in logs and errors.
     fn name(&self) -> &'static str;
@@ -125,7 +126,8 @@ pub(crate) trait Isolator: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Waits until the container oversteps a limit, and says in words which. The container is then killed.
+    /// Waits until the container oversteps a limit, and says in words which. The container is then
+    /// killed.
     fn watch(&self, _container_id: &str) -> Option<BoxFuture<'static, String>> {
         None
     }

@@ -1,4 +1,5 @@
-//! After a restart of the agent: which containers still run, which ended meanwhile, which are nobody's.
+//! After a restart of the agent: which containers still run, which ended meanwhile, which are
+//! nobody's.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -33,13 +33,15 @@ pub(crate) fn runs(work_dir: &Path, agent_id: &str, executor: &ExecutorKey) -> P
         .join("runs")
 }
 
-/// Whether an id can be part of a path: one name, not too long, neither `.` nor `..` (semantics 138).
+/// Whether an id can be part of a path: one name, not too long, neither `.` nor `..` (semantics
+/// 138).
 pub(crate) fn is_name(id: &str) -> bool {
     let is_plain = |character: char| !character.is_control() && !matches!(character, '/' | '\\');
     (1..=255).contains(&id.len()) && id != "." && id != ".." && id.chars().all(is_plain)
 }
 
-/// Makes the sandbox with its `stdout` and `stderr`, all owned by `owner`, and points `latest` at it.
+/// Makes the sandbox with its `stdout` and `stderr`, all owned by `owner`, and points `latest` at
+/// it.
 pub(crate) fn make(sandbox: &Path, owner: Option<&Credentials>) -> io::Result<()> {
     let parent = sandbox.parent().unwrap_or(sandbox);
     fs::create_dir_all(parent)?;

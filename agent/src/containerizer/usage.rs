@@ -28,7 +28,8 @@ impl Isolator for ProcessUsage {
         "posix/cpu,posix/mem"
     }
 
-    /// The first process is the shim: the time of its ended children counts, its own memory does not.
+    /// The first process is the shim: the time of its ended children counts, its own memory does
+    /// not.
     fn usage(&self, _id: &str, processes: &[i32], statistics: &mut v1::ResourceStatistics) {
         let (mut user, mut system, mut pages, mut threads, mut count) = (0, 0, 0, 0, 0);
         for (place, stat) in processes.iter().filter_map(|pid| process::stat(*pid)).enumerate() {

@@ -7,7 +7,8 @@ use nix::unistd::{User, geteuid, getgrouplist};
 use super::{Container, IsolateError, Isolator};
 use crate::shim::spec::{Credentials, Spec};
 
-/// Runs each container as the user that it names. Off when the agent is not root, which alone may switch.
+/// Runs each container as the user that it names. Off when the agent is not root, which alone may
+/// switch.
 #[derive(Debug)]
 pub(crate) struct SwitchUser {
     is_on: bool,

@@ -1,4 +1,5 @@
-//! Isolator: persistent volumes appear in the sandbox, as links to directories that outlive the task.
+//! Isolator: persistent volumes appear in the sandbox, as links to directories that outlive the
+//! task.
 
 use std::fs;
 use std::io;

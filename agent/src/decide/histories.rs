@@ -1,4 +1,5 @@
-//! Random histories: whatever comes in which order, and whenever the agent dies, the same things hold.
+//! Random histories: whatever comes in which order, and whenever the agent dies, the same things
+//! hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -343,9 +344,14 @@ fn refold(log: &[Vec<u8>]) -> State {
     state
 }
 
+/// Steps of one history.
+fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
+    proptest::collection::vec(step(), 1..most)
+}
+
 proptest! {
     #[test]
-    fn whatever_happens_the_agent_keeps_its_word(steps in proptest::collection::vec(step(), 1..80)) {
+    fn whatever_happens_the_agent_keeps_its_word(steps in steps(80)) {
         let mut world = World::new();
         for step in steps {
             world.run(&step);
@@ -366,7 +372,7 @@ proptest! {
     }
 
     #[test]
-    fn a_compacted_log_folds_into_the_same_state(steps in proptest::collection::vec(step(), 1..40)) {
+    fn a_compacted_log_folds_into_the_same_state(steps in steps(40)) {
         let mut world = World::new();
         for step in steps {
             world.run(&step);

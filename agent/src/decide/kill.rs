@@ -45,7 +45,8 @@ impl Turn<'_> {
         let is_running = task.state() == v1::TaskState::TaskRunning;
         let live = self.live.executors.entry(executor.clone()).or_default();
         if live.process.is_none() {
-            // Should the container run before the order reaches it, it is killed as soon as it does.
+            // Should the container run before the order reaches it, it is killed as soon as it
+            // does.
             live.kill_at_start = Some(live.kill_at_start.map_or(grace, |first| first.min(grace)));
         } else if is_running && self.state.has_capability(&key.framework_id, Type::TaskKillingState)
         {

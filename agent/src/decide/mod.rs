@@ -1,7 +1,7 @@
 //! What the agent does about what happens: inputs are decided into events and effects.
 //!
-//! Nothing here touches the disk, a socket or a process, and nothing waits. The loop in [`crate::turns`] hands in
-//! inputs, writes the events, and only then carries out the effects.
+//! Nothing here touches the disk, a socket or a process, and nothing waits. The loop in
+//! [`crate::turns`] hands in inputs, writes the events, and only then carries out the effects.
 
 mod acknowledge;
 mod call;

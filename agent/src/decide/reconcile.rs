@@ -9,7 +9,8 @@ use super::status::News;
 use crate::checkpoint::state::TaskKey;
 
 impl Turn<'_> {
-    /// Each task that the agent does not have is reported so, until the framework acknowledges it (semantics 226).
+    /// Each task that the agent does not have is reported so, until the framework acknowledges it
+    /// (semantics 226).
     pub(super) fn reconcile(&mut self, reconcile: Reconcile) {
         let state = if reconcile.partition_aware {
             v1::TaskState::TaskDropped

@@ -66,7 +66,8 @@ impl Turn<'_> {
         running.map(report).collect()
     }
 
-    /// A leader takes the agent in. One of an older term, or of another cluster, is not listened to.
+    /// A leader takes the agent in. One of an older term, or of another cluster, is not listened
+    /// to.
     pub(super) fn welcome(
         &mut self,
         welcome: Welcome,

@@ -14,8 +14,8 @@ use crate::checkpoint::state::{ExecutorKey, TaskKey};
 const STREAM_LIMIT: usize = 65_536;
 
 impl Turn<'_> {
-    /// The older of two streams is closed (semantics 254). What the executor says it has not seen acknowledged is
-    /// taken up; tasks that it never got are delivered (semantics 255).
+    /// The older of two streams is closed (semantics 254). What the executor says it has not seen
+    /// acknowledged is taken up; tasks that it never got are delivered (semantics 255).
     pub(super) fn subscribe(
         &mut self,
         key: &ExecutorKey,

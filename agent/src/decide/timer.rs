@@ -42,7 +42,8 @@ impl Turn<'_> {
             .is_some_and(|executor| executor.container_id == container_id && !executor.has_ended)
     }
 
-    /// An executor that does not subscribe in time is ended, and its tasks with it (semantics 252, 269).
+    /// An executor that does not subscribe in time is ended, and its tasks with it (semantics 252,
+    /// 269).
     fn registration_is_due(&mut self, key: &ExecutorKey, container_id: &str, is_again: bool) {
         let has_subscribed = self.live.executors.get(key).is_some_and(|live| live.has_subscribed);
         if has_subscribed || !self.is_current(key, container_id) {

@@ -7,8 +7,8 @@ use super::Turn;
 use crate::checkpoint::state::{ExecutorKey, TaskKey};
 
 impl Turn<'_> {
-    /// Stores an executor's update once and acknowledges it each time (semantics 192). What comes after a task's
-    /// end is acknowledged and dropped (semantics 193).
+    /// Stores an executor's update once and acknowledges it each time (semantics 192). What comes
+    /// after a task's end is acknowledged and dropped (semantics 193).
     pub(super) fn executor_update(&mut self, key: &ExecutorKey, mut status: v1::TaskStatus) {
         let task = TaskKey {
             framework_id: key.framework_id.clone(),

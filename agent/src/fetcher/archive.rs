@@ -1,7 +1,7 @@
 //! Archives, unpacked so that nothing lands outside the sandbox.
 //!
-//! Every name is checked, and every directory on the way to it must be a real one: a link that the archive itself
-//! brought is never walked through.
+//! Every name is checked, and every directory on the way to it must be a real one: a link that the
+//! archive itself brought is never walked through.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufReader, Read};
@@ -53,7 +53,8 @@ struct Target<'a> {
     bytes_left: u64,
 }
 
-/// Unpacks `file` into `sandbox` if its name says that it is an archive; any other file stays as it is.
+/// Unpacks `file` into `sandbox` if its name says that it is an archive; any other file stays as it
+/// is.
 pub(super) fn unpack(
     file: &Path,
     sandbox: &Path,
@@ -140,7 +141,8 @@ fn unpack_zip(file: File, target: &mut Target<'_>) -> Result<(), ArchiveError> {
 }
 
 impl Target<'_> {
-    /// The place of an entry, its directories made; refused when any of them is not a directory of the sandbox.
+    /// The place of an entry, its directories made; refused when any of them is not a directory of
+    /// the sandbox.
     fn place(&mut self, entry: &Path) -> Result<PathBuf, ArchiveError> {
         self.entries_left = self.entries_left.checked_sub(1).ok_or(ArchiveError::TooMany)?;
         let escapes = || ArchiveError::Escapes(entry.display().to_string());
@@ -183,7 +185,8 @@ impl Target<'_> {
     }
 
     fn link(&mut self, entry: &Path, to: &Path) -> Result<(), ArchiveError> {
-        // A link may point anywhere, as it may when the task makes it; only the agent must not walk through it.
+        // A link may point anywhere, as it may when the task makes it; only the agent must not walk
+        // through it.
         let place = self.vacant(entry)?;
         symlink(to, &place).map_err(|error| failed(entry, error))?;
         self.give(&place, entry)

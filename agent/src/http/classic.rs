@@ -295,7 +295,8 @@ pub(super) async fn containers(api: &Api, query: &Query) -> Reply {
     let wanted = (query.get("container_id"), query.get("framework_id"), query.get("executor_id"));
     if matches!(wanted, (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (None, None, Some(_))) {
         return reply::bad_request(
-            "Expecting 'container_id' alone, 'framework_id' alone, or 'executor_id' with 'framework_id'",
+            "Expecting 'container_id' alone, 'framework_id' alone, \
+             or 'executor_id' with 'framework_id'",
         );
     }
     let (container_id, framework_id, executor_id) = wanted;

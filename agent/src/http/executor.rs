@@ -144,8 +144,8 @@ impl Stream for Records {
 }
 
 impl Drop for Records {
-    /// The connection is gone: the executor is no longer told anything. Should the loop be too busy to hear of it,
-    /// it notices when it next tells the executor something.
+    /// The connection is gone: the executor is no longer told anything. Should the loop be too busy
+    /// to hear of it, it notices when it next tells the executor something.
     fn drop(&mut self) {
         let (executor, stream) = (self.executor.clone(), self.number);
         let _ = self.inputs.try_send(Input::Unsubscribed { executor, stream });

@@ -52,8 +52,8 @@ pub(super) struct Part {
     pub(super) data: Vec<u8>,
 }
 
-/// Where a path leads: a real one below the work directory's sandboxes, or a virtual one for an executor's newest
-/// sandbox. Links are followed, but not out of the sandboxes and volumes.
+/// Where a path leads: a real one below the work directory's sandboxes, or a virtual one for an
+/// executor's newest sandbox. Links are followed, but not out of the sandboxes and volumes.
 fn resolve(api: &Api, path: &str) -> Result<PathBuf, FileError> {
     let agent_id = api.known.read().state.agent_id().to_owned();
     let work_dir = &api.config.work_dir;
@@ -123,7 +123,8 @@ fn file_info(path: String, metadata: &Metadata) -> v1::FileInfo {
     }
 }
 
-/// Reads at most `length` bytes from `offset`, and never more than one part; beyond the end there is nothing.
+/// Reads at most `length` bytes from `offset`, and never more than one part; beyond the end there
+/// is nothing.
 pub(super) async fn read_part(
     api: &Api,
     path: &str,

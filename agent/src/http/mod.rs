@@ -109,8 +109,8 @@ async fn serve_connection(stream: TcpStream, api: Arc<Api>) {
     }
 }
 
-/// Finds the handler by the longest known path that is a prefix of the request's, segment by segment (semantics
-/// 317). Everything is also below `/slave(1)`.
+/// Finds the handler by the longest known path that is a prefix of the request's, segment by
+/// segment (semantics 317). Everything is also below `/slave(1)`.
 async fn route(api: &Api, request: Request<Incoming>) -> Reply {
     let accepts_gzip = request::accepts_gzip(&request);
     let path = request::decode(request.uri().path());

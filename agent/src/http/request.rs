@@ -124,7 +124,8 @@ fn content_type<B>(request: &Request<B>, streams: Streams) -> Result<ContentType
         Streams::Some if name == RECORDIO => Err(Box::new(refuse_stream(request))),
         Streams::Some => Err(refuse(
             unsupported,
-            "Expecting 'Content-Type' of application/json or application/x-protobuf or application/recordio",
+            "Expecting 'Content-Type' of application/json or application/x-protobuf \
+             or application/recordio",
         )),
         Streams::None => Err(refuse(
             unsupported,
@@ -153,7 +154,8 @@ fn unacceptable(accept: Option<&str>, streams: Streams) -> Reply {
             "A stream of records is no answer to this call"
         }
         Streams::Some => {
-            "Expecting 'Accept' to allow application/json or application/x-protobuf or application/recordio"
+            "Expecting 'Accept' to allow application/json or application/x-protobuf \
+             or application/recordio"
         }
         Streams::None => {
             "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'"
@@ -177,8 +179,8 @@ async fn read_body(body: Incoming) -> Result<Bytes, Box<Reply>> {
     }
 }
 
-/// What is wrong with a body, in the words of semantics 28; an agent puts none before what does not convert
-/// (semantics 321).
+/// What is wrong with a body, in the words of semantics 28; an agent puts none before what does not
+/// convert (semantics 321).
 fn undecodable(error: &DecodeError) -> Reply {
     reply::bad_request(match error {
         DecodeError::Json(JsonError::Parse(text)) => {

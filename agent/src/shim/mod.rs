@@ -1,9 +1,10 @@
-//! The small process above each container: it outlives the agent, ends the container when told to, and keeps how it
-//! ended.
+//! The small process above each container: it outlives the agent, ends the container when told to,
+//! and keeps how it ended.
 //!
-//! The agent starts it (this same binary, run again) with the container's runtime directory as its one argument. It
-//! claims the container, runs it in a session of its own, tells the agent so on standard output, and from then on
-//! listens to the directory's fifo only. It has one thread, so that it may fork, and no runtime, so that it stays small.
+//! The agent starts it (this same binary, run again) with the container's runtime directory as its
+//! one argument. It claims the container, runs it in a session of its own, tells the agent so on
+//! standard output, and from then on listens to the directory's fifo only. It has one thread, so
+//! that it may fork, and no runtime, so that it stays small.
 
 pub(crate) mod process;
 mod program;
@@ -29,10 +30,12 @@ pub(crate) const ANSWER: &[u8] = b"1";
 
 /// Exit status of a shim that did not get its container because somebody else had claimed it.
 const NOT_OURS: i32 = 3;
-/// Exit status of a shim that could not do its work; why stands in the `exit` file if it could be written.
+/// Exit status of a shim that could not do its work; why stands in the `exit` file if it could be
+/// written.
 const BROKEN: i32 = 4;
 
-/// Runs one container and returns the shim's exit status; `arguments` holds the container's runtime directory.
+/// Runs one container and returns the shim's exit status; `arguments` holds the container's runtime
+/// directory.
 pub fn shim_main(arguments: &[OsString]) -> i32 {
     let [directory] = arguments else { return BROKEN };
     let directory = RuntimeDirectory(PathBuf::from(directory));
@@ -48,8 +51,8 @@ pub fn shim_main(arguments: &[OsString]) -> i32 {
 }
 
 fn run(directory: &RuntimeDirectory) -> io::Result<i32> {
-    // A session of its own keeps the terminal's Ctrl-C and the agent's process group away from it. It fails only for
-    // a process group leader, which has what we want already.
+    // A session of its own keeps the terminal's Ctrl-C and the agent's process group away from it.
+    // It fails only for a process group leader, which has what we want already.
     let _ = setsid();
     set_child_subreaper(true)?;
     let spec = directory.read_spec()?;

@@ -1,4 +1,5 @@
-//! Processes as `/proc` shows them: named so that a reused pid is not mistaken, found as trees, measured.
+//! Processes as `/proc` shows them: named so that a reused pid is not mistaken, found as trees,
+//! measured.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -79,7 +80,8 @@ pub(crate) fn all() -> io::Result<BTreeMap<i32, Stat>> {
 
 /// The processes below `root`, without itself, parents before their children.
 ///
-/// Reads only that tree (`/proc/<pid>/task/*/children`), so its cost does not grow with the machine.
+/// Reads only that tree (`/proc/<pid>/task/*/children`), so its cost does not grow with the
+/// machine.
 pub(crate) fn descendants(root: i32) -> Vec<i32> {
     let mut found = Vec::new();
     let mut next = 0;

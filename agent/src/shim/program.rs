@@ -73,8 +73,8 @@ fn say<E: Display>(what: &str) -> impl FnOnce(E) -> String {
     move |error| format!("{what}: {error}")
 }
 
-/// Opens the sandbox's files as the container's standard streams. A link in their place, planted by an archive, is
-/// not followed.
+/// Opens the sandbox's files as the container's standard streams. A link in their place, planted by
+/// an archive, is not followed.
 fn redirect(sandbox: &Path) -> Result<(), String> {
     let open = |name: &str| {
         OpenOptions::new()

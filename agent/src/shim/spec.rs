@@ -1,4 +1,5 @@
-//! The files by which an agent and a shim talk: one directory per container, `<runtime_dir>/<container_id>`.
+//! The files by which an agent and a shim talk: one directory per container,
+//! `<runtime_dir>/<container_id>`.
 //!
 //! | file | written by | holds |
 //! |---|---|---|
@@ -17,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use super::process::Process;
 
-/// What a shim is to run. Everything is resolved: the shim looks nothing up but `arguments[0]` in the `PATH` of
-/// `environment`.
+/// What a shim is to run. Everything is resolved: the shim looks nothing up but `arguments[0]` in
+/// the `PATH` of `environment`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spec {
     /// Program and arguments; never empty.
@@ -79,8 +80,8 @@ pub(crate) enum Killed {
 /// What the agent tells a running shim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Order {
-    /// SIGTERM to every process, SIGKILL when the grace is over. Repeating it never lengthens the grace; a shorter
-    /// one counts from the first kill (semantics 262).
+    /// SIGTERM to every process, SIGKILL when the grace is over. Repeating it never lengthens the
+    /// grace; a shorter one counts from the first kill (semantics 262).
     Kill { grace_ms: u64 },
 }
 
@@ -97,8 +98,8 @@ impl RuntimeDirectory {
         self.0.join("control")
     }
 
-    /// Takes the right to decide about this container, for a shim that runs it or an agent that gives it up.
-    /// False when somebody else has it already.
+    /// Takes the right to decide about this container, for a shim that runs it or an agent that
+    /// gives it up. False when somebody else has it already.
     pub(crate) fn claim(&self, claimant: &Process) -> io::Result<bool> {
         // The content is complete before the name exists, so that a reader never sees half a claim.
         let draft = self.0.join(format!("claim.{}", claimant.pid));
@@ -144,7 +145,8 @@ impl RuntimeDirectory {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Durability {
-    /// Survives the death of any process, not of the machine (after which no container runs anyway).
+    /// Survives the death of any process, not of the machine (after which no container runs
+    /// anyway).
     Volatile,
     Durable,
 }

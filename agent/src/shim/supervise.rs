@@ -78,7 +78,8 @@ impl Running {
         self.process
     }
 
-    /// Waits for the container's first process to end, by itself or by order, ends what it leaves, and says how.
+    /// Waits for the container's first process to end, by itself or by order, ends what it leaves,
+    /// and says how.
     pub(super) fn supervise(mut self) -> io::Result<Exit> {
         let main = Pid::from_raw(self.process.pid);
         loop {
@@ -126,7 +127,8 @@ impl Running {
         }
         if self.killing.is_some() {
             tree::signal_all(Signal::SIGKILL);
-            // Some process may have been forked meanwhile: look again soon, until the first one has ended.
+            // Some process may have been forked meanwhile: look again soon, until the first one has
+            // ended.
             if let Some(killing) = &mut self.killing {
                 killing.grace = killing.first.elapsed() + Duration::from_millis(10);
             }

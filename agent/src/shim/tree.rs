@@ -9,8 +9,9 @@ use nix::unistd::Pid;
 
 use super::process;
 
-/// How long the end of a killed tree is waited for. Longer only lasts a process that the kernel cannot end, such as
-/// one that waits for a dead disk; its container's end is reported all the same.
+/// How long the end of a killed tree is waited for. Longer only lasts a process that the kernel
+/// cannot end, such as one that waits for a dead disk; its container's end is reported all the
+/// same.
 const END_LIMIT: Duration = Duration::from_secs(10);
 /// Pause between two looks at a tree that is being killed.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -25,8 +26,8 @@ pub(super) fn signal_all(signal: Signal) {
 
 /// Kills every process below this one and reaps them, however they fork meanwhile.
 ///
-/// This process is the subreaper, so that none can leave the tree; each round stops what it sees before it kills it,
-/// so that a fork bomb runs out of parents.
+/// This process is the subreaper, so that none can leave the tree; each round stops what it sees
+/// before it kills it, so that a fork bomb runs out of parents.
 pub(super) fn end_all() {
     let started = Instant::now();
     while started.elapsed() < END_LIMIT {

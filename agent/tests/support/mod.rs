@@ -317,7 +317,8 @@ fn end_shims(work_dir: &Path) {
     }
 }
 
-/// A free port below those that the kernel gives to outgoing connections, so that it stays free while an agent is dead.
+/// A free port below those that the kernel gives to outgoing connections, so that it stays free
+/// while an agent is dead.
 pub(crate) fn free_port() -> u16 {
     let candidates = std::iter::repeat_with(|| rand::rng().random_range(10_000..30_000));
     let mut free =
