@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use protocol::agents::{FromAgent, from_agent};
 use protocol::v1::executor;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::checkpoint::state::ExecutorKey;
+use crate::checks::Check;
 use crate::containerizer::volumes::Volume;
 use crate::containerizer::{Container, Containerizer};
 use crate::decide::live::Stream;
@@ -47,6 +48,10 @@ impl Effects {
             Effect::Greet(reply, hello) => drop(reply.send(hello)),
             Effect::ConfirmWelcome(reply, is_ours) => drop(reply.send(is_ours)),
             Effect::Answer(reply, answer) => drop(reply.send(answer)),
+            Effect::ConfirmCheck(reply, goes_on) => drop(reply.send(goes_on)),
+            Effect::Check(executor, container, checks) => {
+                self.check(&executor, &container, checks);
+            }
             Effect::Launch(executor, container) => self.launch(executor, *container),
             Effect::Await(executor, container_id) => self.wait(executor, container_id),
             Effect::Kill { container_id, grace } => self.containerizer.kill(&container_id, grace),
@@ -95,6 +100,27 @@ impl Effects {
             // The loop is gone only when the agent ends; the next one finds the container.
             let _ = inputs.send(input).await;
         });
+    }
+
+    fn check(&self, executor: &ExecutorKey, container: &Container, checks: Vec<Check>) {
+        let Some(context) = self.containerizer.context(container) else { return };
+        for check in checks {
+            let tell = {
+                let (inputs, executor) = (self.inputs.clone(), executor.clone());
+                let container_id = container.id.clone();
+                move |kind, found| {
+                    let (inputs, executor) = (inputs.clone(), executor.clone());
+                    let container_id = container_id.clone();
+                    async move {
+                        let (reply, goes_on) = oneshot::channel();
+                        let result = (kind, found);
+                        let input = Input::Checked { executor, container_id, result, reply };
+                        inputs.send(input).await.is_ok() && goes_on.await.unwrap_or(false)
+                    }
+                }
+            };
+            tokio::spawn(check.run(context.clone(), tell));
+        }
     }
 
     fn wait(&self, executor: ExecutorKey, container_id: String) {

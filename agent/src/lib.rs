@@ -13,6 +13,7 @@
 //! moment, and the next one with the same work directory takes up where it was.
 
 mod checkpoint;
+mod checks;
 mod collect;
 mod config;
 mod containerizer;

@@ -173,3 +173,58 @@ async fn a_task_that_ignores_sigterm_is_killed_after_its_grace() {
     assert_eq!(status.message(), "Command terminated with signal Killed");
     assert!(started.elapsed() < Duration::from_secs(25), "the shorter grace counts");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_health_check_kills_its_task() {
+    let work = tempfile::tempdir().expect("a temporary directory");
+    let master = FakeMaster::start().await;
+    let _agent = AgentProcess::start(&master, work.path());
+    master.wait_connected(1).await;
+    let mut sick = task("sick", "touch healthy; sleep 1000");
+    // Healthy once, and never again.
+    let probe = "[ -e healthy ] && rm healthy";
+    sick.health_check = Some(v1::HealthCheck {
+        delay_seconds: Some(0.3),
+        interval_seconds: Some(0.0),
+        grace_period_seconds: Some(0.0),
+        consecutive_failures: Some(2),
+        command: Some(v1::CommandInfo { value: Some(probe.to_owned()), ..Default::default() }),
+        ..Default::default()
+    });
+    master.launch(sick).await;
+    let status = master.wait_state("sick", TaskKilled).await;
+    assert_eq!(status.healthy, Some(false));
+    let told = master.heard.lock().expect("heard").statuses("sick");
+    let healthy: Vec<_> = told.iter().map(|status| status.healthy).collect();
+    let (yes, no) = (Some(true), Some(false));
+    assert_eq!(healthy, [None, None, yes, no, no, no, no]);
+    let told: Vec<_> = told.iter().skip(4).map(v1::TaskStatus::state).collect();
+    assert_eq!(told, [TaskRunning, TaskKilling, TaskKilled]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_general_check_is_told_once_per_change() {
+    let work = tempfile::tempdir().expect("a temporary directory");
+    let master = FakeMaster::start().await;
+    let _agent = AgentProcess::start(&master, work.path());
+    master.wait_connected(1).await;
+    let mut checked = task("checked", "until [ -e enough ]; do sleep 0.01; done");
+    // 4 three times, then 5, and the task ends.
+    let probe = "echo >> tries; [ $(wc -l < tries) -le 3 ] && exit 4; touch enough; exit 5";
+    let command = v1::CommandInfo { value: Some(probe.to_owned()), ..Default::default() };
+    checked.check = Some(v1::CheckInfo {
+        r#type: Some(v1::check_info::Type::Command.into()),
+        command: Some(v1::check_info::Command { command }),
+        delay_seconds: Some(0.0),
+        interval_seconds: Some(0.05),
+        ..Default::default()
+    });
+    master.launch(checked).await;
+    master.wait_state("checked", TaskFinished).await;
+    let told = master.heard.lock().expect("heard").statuses("checked");
+    let code = |status: &v1::TaskStatus| status.check_status?.command?.exit_code;
+    let mut codes: Vec<_> = told.iter().map(code).collect();
+    codes.dedup();
+    assert!(codes.starts_with(&[None, Some(4)]), "{codes:?}");
+    assert!(told.len() <= 5, "{told:#?}");
+}

@@ -15,6 +15,7 @@ use super::user::SwitchUser;
 use super::{
     Container, Containerizer, IsolateError, Isolator, LaunchError, Launcher, sandbox, usage,
 };
+use crate::checks::Context;
 use crate::fetcher::Fetcher;
 use crate::shim::process::Process;
 use crate::shim::spec::{Exit, Killed, Spec};
@@ -100,6 +101,15 @@ impl Containerizer for MesosContainerizer {
             known.cancelled.cancel();
         }
         self.parts.launcher.kill(container_id, grace);
+    }
+
+    fn context(&self, container: &Container) -> Option<Context> {
+        let user = self.parts.users.credentials(&container.user).ok()?;
+        let environment =
+            environment::merge(container.environment.clone(), &container.command).ok()?;
+        let own = |name: &str| environment.iter().find(|(known, _)| known == name);
+        let ip = own("MESOS_CONTAINER_IP").map(|(_, ip)| ip.clone())?;
+        Some(Context::new(container.sandbox.clone(), environment, user, ip))
     }
 
     fn update(&self, container_id: &str, resources: &[v1::Resource]) {

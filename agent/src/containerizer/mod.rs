@@ -25,6 +25,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use protocol::v1;
 
+use crate::checks::Context;
 use crate::fetcher::FetchError;
 use crate::shim::process::Process;
 use crate::shim::spec::{Exit, Spec};
@@ -84,6 +85,8 @@ pub(crate) trait Containerizer: fmt::Debug + Send + Sync {
     /// Ends a container: SIGTERM, and SIGKILL after the grace. One that is being launched is not
     /// started.
     fn kill(&self, container_id: &str, grace: Duration);
+    /// What is needed to run a check beside the container; nothing if its user is unknown.
+    fn context(&self, container: &Container) -> Option<Context>;
     /// The container's resources have changed.
     fn update(&self, container_id: &str, resources: &[v1::Resource]);
     /// What the container uses now.

@@ -30,7 +30,7 @@ impl Turn<'_> {
         }
     }
 
-    fn container(&self, key: &ExecutorKey) -> Option<Container> {
+    pub(super) fn container(&self, key: &ExecutorKey) -> Option<Container> {
         let executor = self.state.executors.get(key)?;
         let framework = self.state.frameworks.get(&key.framework_id)?;
         let command = executor.info.command.clone().unwrap_or_default();
@@ -108,6 +108,7 @@ impl Turn<'_> {
         live.process = Some(process);
         let kill = live.kill_at_start.take();
         if is_command {
+            self.begin_checks(key);
             self.report_running(key);
         } else {
             let timer = Timer::Registration {

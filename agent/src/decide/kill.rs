@@ -32,7 +32,7 @@ impl Turn<'_> {
         }
     }
 
-    fn kill_command(
+    pub(super) fn kill_command(
         &mut self,
         key: &TaskKey,
         executor: &ExecutorKey,

@@ -12,6 +12,7 @@ use crate::checkpoint::apply::framework_id;
 use crate::checkpoint::event::{Event, TaskLaunched};
 use crate::checkpoint::state::{ExecutorKey, TaskKey};
 use crate::checkpoint::wire::Wire;
+use crate::checks::Check;
 use crate::containerizer::sandbox::is_name;
 
 /// Longest text of a command in an executor's name; a longer one is cut.
@@ -54,6 +55,11 @@ impl Turn<'_> {
         }
         if self.live.leaving.is_some() {
             return Some((Reason::AgentRemovedByOperator, "The agent is shutting down"));
+        }
+        if launched.is_command
+            && let Err(problem) = Check::all_of(&launched.task)
+        {
+            return Some((Reason::TaskInvalid, problem));
         }
         let known = self.state.executors.get(&key).filter(|executor| !executor.has_ended)?;
         if known.is_command || launched.is_command {

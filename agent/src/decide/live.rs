@@ -8,6 +8,7 @@ use protocol::v1::executor;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::check::Checked;
 use crate::checkpoint::state::{ExecutorKey, TaskKey};
 use crate::shim::process::Process;
 
@@ -56,6 +57,8 @@ pub(crate) struct LiveExecutor {
     pub(crate) kills: BTreeMap<String, Option<v1::KillPolicy>>,
     /// Grace of a kill that came before the container ran.
     pub(crate) kill_at_start: Option<Duration>,
+    /// What the checks of its task found.
+    pub(crate) checked: Checked,
     /// Why its tasks failed, when the agent ended it.
     pub(crate) verdict: Option<Verdict>,
 }

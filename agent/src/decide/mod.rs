@@ -5,6 +5,7 @@
 
 mod acknowledge;
 mod call;
+mod check;
 mod container;
 #[cfg(test)]
 mod histories;
@@ -33,6 +34,7 @@ use tokio::time::Instant;
 use crate::checkpoint::apply::{Forgotten, apply};
 use crate::checkpoint::event::Event;
 use crate::checkpoint::state::{ExecutorKey, State};
+use crate::checks::{Check, Found, Kind};
 use crate::containerizer::volumes::Volume;
 use crate::containerizer::{Container, LaunchError};
 use crate::shim::process::Process;
@@ -75,6 +77,13 @@ pub(crate) enum Input {
     Started { executor: ExecutorKey, container_id: String, process: Process },
     /// A container could not be launched.
     NotLaunched { executor: ExecutorKey, container_id: String, error: LaunchError },
+    /// A check of a task has a result; the answer is whether it is to be made again.
+    Checked {
+        executor: ExecutorKey,
+        container_id: String,
+        result: (Kind, Found),
+        reply: oneshot::Sender<bool>,
+    },
     /// A container has ended.
     Exited { executor: ExecutorKey, container_id: String, exit: Exit },
     /// An executor says something.
@@ -97,6 +106,9 @@ pub(crate) enum Effect {
     Greet(oneshot::Sender<Box<protocol::agents::Hello>>, Box<protocol::agents::Hello>),
     ConfirmWelcome(oneshot::Sender<bool>, bool),
     Launch(ExecutorKey, Box<Container>),
+    /// Make these checks of a container's task.
+    Check(ExecutorKey, Box<Container>, Vec<Check>),
+    ConfirmCheck(oneshot::Sender<bool>, bool),
     /// A container runs already: wait for its end.
     Await(ExecutorKey, String),
     Kill {
@@ -166,6 +178,9 @@ impl<'a> Turn<'a> {
             }
             Input::NotLaunched { executor, container_id, error } => {
                 self.container_not_launched(&executor, &container_id, &error);
+            }
+            Input::Checked { executor, container_id, result, reply } => {
+                self.checked(&executor, &container_id, result, reply);
             }
             Input::Exited { executor, container_id, exit } => {
                 self.container_exited(&executor, &container_id, &exit);

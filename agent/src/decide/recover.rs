@@ -40,6 +40,7 @@ impl Turn<'_> {
                 let resources = self.resources_of(key);
                 self.effect(Effect::Update { container_id: container_id.clone(), resources });
                 if is_command && process.is_some() {
+                    self.begin_checks(key);
                     self.report_running(key);
                 }
                 self.effect(Effect::Await(key.clone(), container_id.clone()));

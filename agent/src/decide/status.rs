@@ -51,6 +51,14 @@ impl Turn<'_> {
             && let Some(executor_id) = executor_id
         {
             status.container_status = self.container_status(&task.framework_id, executor_id);
+            let key = ExecutorKey {
+                framework_id: task.framework_id.clone(),
+                executor_id: executor_id.to_owned(),
+            };
+            if let Some(live) = self.live.executors.get(&key) {
+                status.healthy = live.checked.healthy;
+                status.check_status.clone_from(&live.checked.check_status);
+            }
         }
         self.store(&task.framework_id, status);
     }
