@@ -14,8 +14,8 @@ use crate::state::State;
 impl State {
     /// Puts an offer on the table.
     pub(crate) fn lay(&mut self, offer: Arc<Offer>) {
-        self.book.count_offer(offer.framework, &offer.role);
-        self.book.charge(offer.framework, &offer.role, offer.agent, &offer.resources);
+        let charged = self.book.charge(offer.framework, &offer.role, offer.agent, &offer.resources);
+        charged.offers += 1;
         self.spend(offer.agent, &offer.resources, |agent| {
             agent.offers.insert(offer.id);
             &mut agent.offered

@@ -42,19 +42,14 @@ pub struct Holding {
 }
 
 impl Book {
-    /// A framework has been made an offer for a role.
-    pub(crate) fn count_offer(&mut self, framework: FrameworkId, role: &Role) {
-        self.held.entry((framework, role.clone())).or_default().offers += 1;
-    }
-
-    /// A framework holds more in a role.
+    /// A framework holds more in a role: all of this.
     pub(crate) fn charge(
         &mut self,
         framework: FrameworkId,
         role: &Role,
         agent: AgentId,
         resources: &Resources,
-    ) {
+    ) -> &mut Holding {
         let holding = self.held.entry((framework, role.clone())).or_default();
         for resource in resources {
             if resource.shared {
@@ -67,6 +62,7 @@ impl Book {
             }
             holding.quantities.add(resource);
         }
+        holding
     }
 
     /// A framework holds less in a role.
@@ -113,16 +109,20 @@ impl Book {
 
     /// Less is free on an agent.
     pub(crate) fn shrink(&mut self, agent: AgentId, resources: &Resources) {
-        let mut free = self.free.remove(&agent).unwrap_or_default();
-        exclusive(resources).for_each(|resource| free.remove(resource));
-        self.set_free(agent, free);
+        self.change_free(agent, |free| exclusive(resources).for_each(|it| free.remove(it)));
     }
 
     /// More is free on an agent.
     pub(crate) fn grow(&mut self, agent: AgentId, resources: &Resources) {
-        let mut free = self.free.remove(&agent).unwrap_or_default();
-        exclusive(resources).for_each(|resource| free.add(resource));
-        self.set_free(agent, free);
+        self.change_free(agent, |free| exclusive(resources).for_each(|it| free.add(it)));
+    }
+
+    fn change_free(&mut self, agent: AgentId, change: impl FnOnce(&mut Quantities)) {
+        let free = self.free.entry(agent).or_default();
+        change(free);
+        if free.is_empty() {
+            self.free.remove(&agent);
+        }
     }
 
     /// What is free on an agent, summed up anew.

@@ -1,7 +1,6 @@
 //! One allocation cycle: for each agent, in random order, whoever comes first and can take what is
 //! free gets all of it that is open to its role (semantics 172).
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::filters::{Refusals, blocks};
@@ -169,7 +168,7 @@ impl<T: Trace> Search<'_, T> {
 
     fn among(&mut self, group: usize, role: &Role) -> Option<(usize, Resources)> {
         let open = open_to(self.left, role);
-        let enough = is_enough(&Quantities::of(&*open));
+        let enough = is_enough(&Quantities::of(&open));
         let tree = self.tree;
         tree.children(group).find_map(|node| {
             let Kind::Client(client) = tree.kind(node) else { return None };
@@ -202,11 +201,10 @@ impl<T: Trace> Search<'_, T> {
 
 /// What a role may be given: what is not reserved, and what is reserved for it or an ancestor
 /// (semantics 175).
-fn open_to<'a>(left: &'a Resources, role: &Role) -> Cow<'a, Resources> {
-    let is_open = |resource: &Resource| {
+fn open_to(left: &Resources, role: &Role) -> Resources {
+    left.filtered(|resource| {
         resource.role().is_none_or(|reserved| reserved == role || role.is_below(reserved))
-    };
-    if left.iter().all(is_open) { Cow::Borrowed(left) } else { Cow::Owned(left.filtered(is_open)) }
+    })
 }
 
 fn understands(capabilities: Capabilities, resource: &Resource) -> bool {

@@ -2,6 +2,7 @@
 //! of many thousands cost no more than reading them.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::{Name, Resource, Resources, Scalar, Value};
 
@@ -34,9 +35,10 @@ impl Resources {
         } else {
             self.0.binary_search_by(|held| held.cmp_kind(resource))
         };
+        let held = Arc::make_mut(&mut self.0);
         match found {
-            Ok(at) => self.0[at].value.add(&resource.value),
-            Err(at) => self.0.insert(at, resource.clone()),
+            Ok(at) => held[at].value.add(&resource.value),
+            Err(at) => held.insert(at, resource.clone()),
         }
     }
 
@@ -49,9 +51,7 @@ impl Resources {
                 self.add(resource);
             }
         } else {
-            let mut all = std::mem::take(&mut self.0);
-            all.extend_from_slice(&other.0);
-            *self = Self::from(all);
+            *self = self.iter().chain(other).cloned().collect();
         }
     }
 
@@ -63,8 +63,9 @@ impl Resources {
         let Some(at) = self.0.iter().position(|held| held.covers(resource)) else {
             return false;
         };
-        if !self.0[at].deduct(resource) {
-            self.0.remove(at);
+        let held = Arc::make_mut(&mut self.0);
+        if !held[at].deduct(resource) {
+            held.remove(at);
         }
         true
     }
@@ -80,13 +81,20 @@ impl Resources {
 
     /// Takes `other` out as far as it goes: what is not all there stays.
     pub fn remove_all(&mut self, other: &Self) {
-        self.remove_each(other.iter());
+        if Arc::ptr_eq(&self.0, &other.0) {
+            *self = Self::default();
+        } else {
+            self.remove_each(other.iter());
+        }
     }
 
     /// Takes each of these, which are sorted, out as far as it goes.
     pub(crate) fn remove_each<'a>(&mut self, others: impl Iterator<Item = &'a Resource>) {
         let mut others = others.peekable();
-        self.0.retain_mut(|held| {
+        if others.peek().is_none() {
+            return;
+        }
+        Arc::make_mut(&mut self.0).retain_mut(|held| {
             while others.next_if(|other| other.cmp_slot(held).is_lt()).is_some() {}
             match others.next_if(|other| held.covers(other)) {
                 Some(other) => held.deduct(other),
@@ -117,7 +125,10 @@ impl Resources {
     /// Those that are wanted.
     #[must_use]
     pub fn filtered(&self, wanted: impl Fn(&Resource) -> bool) -> Self {
-        Self(self.iter().filter(|resource| wanted(resource)).cloned().collect())
+        if self.iter().all(&wanted) {
+            return self.clone();
+        }
+        Self(Arc::new(self.iter().filter(|resource| wanted(resource)).cloned().collect()))
     }
 
     /// The sum of all scalars of this name, whatever they are reserved for.
@@ -139,7 +150,7 @@ impl From<Vec<Resource>> for Resources {
             }
             merges
         });
-        Self(all)
+        Self(Arc::new(all))
     }
 }
 

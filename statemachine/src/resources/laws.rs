@@ -144,7 +144,8 @@ proptest! {
         let decoded: Resources = rmp_serde::from_slice(&bytes).expect("decodes");
         prop_assert_eq!(&decoded, &sum(&parts));
         let again = rmp_serde::to_vec_named(&decoded).expect("encodes");
-        prop_assert_eq!(rmp_serde::from_slice::<Vec<Resource>>(&again).expect("decodes"), decoded.0);
+        let list: Vec<Resource> = rmp_serde::from_slice(&again).expect("decodes");
+        prop_assert_eq!(&list, &*decoded.0);
     }
 
     #[test]

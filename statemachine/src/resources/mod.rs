@@ -215,7 +215,8 @@ pub struct Resource {
 }
 
 /// A sum of resources in its one normal form: sorted by kind, mergeable ones merged, empty ones gone
-/// (semantics 134). Equal sums are equal here and encode equally.
+/// (semantics 134). Equal sums are equal here and encode equally. Clones share what they hold until
+/// one of them changes: one sum goes from agent to offer to task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "Vec<Resource>")]
-pub struct Resources(Vec<Resource>);
+pub struct Resources(Arc<Vec<Resource>>);

@@ -1,0 +1,106 @@
+//! How long an allocation cycle takes: `cargo run --release -p statemachine --features testing
+//! --example allocator_bench`.
+//!
+//! A full cycle offers every agent of an idle cluster; a cycle after 1 % churn offers those few whose
+//! offers were declined. "decide" is finding out what to offer, "fold" is making the offers. Times
+//! are of this thread on a CPU (Linux), so that other work on the machine matters less.
+#![allow(clippy::print_stdout, reason = "a benchmark prints")]
+
+use std::sync::Arc;
+
+use statemachine::allocator::{Allocate, allocate};
+use statemachine::offer::Decline;
+use statemachine::testing::World;
+use statemachine::{Command, Context, FrameworkId, Settings, State, Time, decide};
+
+const ROUNDS: u64 = 15;
+
+fn main() {
+    println!("CPU milliseconds: median (fastest - slowest) of {ROUNDS}");
+    println!("agents frameworks  full: decide            with fold               1 %: decide");
+    for agents in [1_000, 5_000, 20_000] {
+        for frameworks in [1, 100, 2_000] {
+            measure(agents, frameworks);
+        }
+    }
+}
+
+fn measure(agents: u32, frameworks: u32) {
+    let idle = cluster(agents, frameworks);
+    let full = times(|seed| {
+        let start = cpu_ns();
+        let offers = allocate(&idle, &context(seed), None, &mut ());
+        assert_eq!(offers.len(), agents as usize);
+        cpu_ns() - start
+    });
+    let folded = times(|seed| {
+        let mut state = idle.clone();
+        let start = cpu_ns();
+        run(&mut state, seed, Allocate::default());
+        cpu_ns() - start
+    });
+    let churned = churned(&idle, agents);
+    let churn = times(|seed| {
+        let start = cpu_ns();
+        let offers = allocate(&churned, &context(seed), None, &mut ());
+        assert_eq!(offers.len(), agents as usize / 100);
+        cpu_ns() - start
+    });
+    println!("{agents:6} {frameworks:10}  {full:22}  {folded:22}  {churn:22}");
+}
+
+/// Each framework in one of 50 roles on two levels; each agent with four resources.
+fn cluster(agents: u32, frameworks: u32) -> State {
+    let mut world = World::new();
+    let mut state = world.state.clone();
+    for number in 0..agents {
+        let ports = 31_000 + number % 7;
+        let hello =
+            world.hello(None, &format!("cpus:16;mem:65536;disk:500000;ports:[{ports}-32000]"));
+        run(&mut state, 0, hello);
+    }
+    for number in 0..frameworks {
+        let role = format!("org{}/team{}", number % 10, number % 50);
+        let subscribe = world.subscription(None, &[&role]);
+        run(&mut state, 0, subscribe);
+    }
+    state
+}
+
+/// All is offered, then the offers of one agent in a hundred are declined without a filter.
+fn churned(idle: &State, agents: u32) -> State {
+    let mut state = idle.clone();
+    run(&mut state, 1, Allocate::default());
+    let declined: Vec<_> = state.offers.values().step_by(100).cloned().collect();
+    assert_eq!(declined.len(), agents as usize / 100);
+    for offer in declined {
+        let framework: FrameworkId = offer.framework;
+        let offers = vec![offer.id];
+        run(&mut state, 1, Decline { framework, offers, refuse_seconds: Some(0.0) });
+    }
+    state
+}
+
+fn run(state: &mut State, seed: u64, command: impl Into<Command>) {
+    decide(state, &context(seed), &command.into()).expect("not refused");
+}
+
+fn context(seed: u64) -> Context {
+    let settings = Arc::new(Settings::default());
+    Context { now: Time(1_000_000), seed, principal: None, settings }
+}
+
+/// How long this thread has run so far.
+fn cpu_ns() -> u64 {
+    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    let first = schedstat.split(' ').next().and_then(|first| first.parse().ok());
+    first.expect("a number first")
+}
+
+fn times(mut round: impl FnMut(u64) -> u64) -> String {
+    round(0); // warms the caches
+    let mut times: Vec<_> = (1..=ROUNDS).map(|seed| round(seed) as f64 / 1e6).collect();
+    times.sort_by(f64::total_cmp);
+    let median = times[times.len() / 2];
+    format!("{median:.2} ({:.2} - {:.2})", times[0], times[times.len() - 1])
+}
