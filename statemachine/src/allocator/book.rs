@@ -37,6 +37,8 @@ pub struct Holding {
     #[serde(rename = "q")]
     pub quantities: Quantities,
     /// How many offers it has had: of equal shares, the one with fewer comes first (semantics 173).
+    /// Offers of nothing but reservations do not count, since nobody else could have had them: who has
+    /// reservations would fall behind for good where nobody holds anything.
     #[serde(rename = "n")]
     pub offers: u64,
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::book::Holding;
 use super::filters::{Refusals, blocks};
 use super::shuffle::shuffle;
 use super::trace::{Obstacle, Skip, Trace};
@@ -113,11 +114,14 @@ impl<T: Trace> Cycle<'_, T> {
             left.remove_all(&resources);
             let Kind::Client(client) = self.tree.kind(taker) else { return };
             let (framework, role) = client.key.clone();
-            let quantities = Quantities::of(&resources);
+            let charge = Holding {
+                quantities: Quantities::of(&resources),
+                offers: u64::from(resources.has_unreserved()),
+            };
             let offer = OfferSpec { framework, role, agent: lot.agent, resources };
             self.trace.offered(&offer, self.tree.share(taker));
             self.offers.push(offer);
-            self.tree.charge(taker, &quantities);
+            self.tree.charge(taker, &charge);
         }
     }
 

@@ -8,7 +8,13 @@
 
 mod book;
 mod cycle;
+#[cfg(test)]
+mod eligibility;
+#[cfg(test)]
+mod fairness;
 mod filters;
+#[cfg(test)]
+mod laws;
 mod shuffle;
 mod trace;
 mod tree;

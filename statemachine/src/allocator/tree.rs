@@ -102,14 +102,13 @@ impl Tree {
         self.nodes[node].held.quantities.share_of(&self.total)
     }
 
-    /// One offer of so much goes to a client; it and all above it move back in their lines.
-    pub(super) fn charge(&mut self, client: usize, quantities: &Quantities) {
+    /// So much goes to a client; it and all above it move back in their lines.
+    pub(super) fn charge(&mut self, client: usize, charge: &Holding) {
         let mut node = client;
         while node != ROOT {
             let parent = self.nodes[node].parent;
             let before = self.place(node);
-            self.nodes[node].held.quantities.add_all(quantities);
-            self.nodes[node].held.offers += 1;
+            self.nodes[node].held.add(charge);
             let after = self.place(node);
             self.nodes[parent].children.remove(&before);
             self.nodes[parent].children.insert(after);

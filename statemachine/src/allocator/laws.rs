@@ -1,0 +1,138 @@
+//! Properties of allocation on random clusters.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::filters::blocks;
+use super::{Step, allocate};
+use crate::offer::{Decline, Operation};
+use crate::testing::{World, command_task};
+use crate::{Context, FrameworkId};
+
+const ROLES: [&str; 5] = ["*", "a", "a/b", "a/c", "d"];
+
+/// Agents with cpus 1 to 8 and some reservation; frameworks with one or two roles.
+fn any_world() -> impl Strategy<Value = World> {
+    let agents = prop::collection::vec((1u8..9, 0usize..5), 1..6);
+    let frameworks = prop::collection::vec((0usize..5, 0usize..5), 1..6);
+    (agents, frameworks).prop_map(|(agents, frameworks)| {
+        let mut world = World::new();
+        for (cpus, role) in agents {
+            let reserved = match role {
+                0 => String::new(),
+                role => format!(";cpus({}):1;mem({}):64", ROLES[role], ROLES[role]),
+            };
+            world.agent(&format!("cpus:{cpus};mem:4096;ports:[1-100]{reserved}"));
+        }
+        for (first, second) in frameworks {
+            let roles: BTreeSet<_> = [ROLES[first], ROLES[second]].into();
+            world.framework(&roles.into_iter().collect::<Vec<_>>());
+        }
+        world
+    })
+}
+
+/// What frameworks do with offers: launch a task, then refuse the rest for some seconds.
+fn answer(world: &mut World, answers: &[(bool, u8)]) {
+    let offers: Vec<_> = world.state.offers.values().cloned().collect();
+    for (offer, (launches, seconds)) in offers.into_iter().zip(answers.iter().cycle()) {
+        if *launches {
+            let task = command_task(&offer.id.to_string(), offer.agent, "cpus:0.5;mem:32");
+            let operations = vec![Operation::Launch(vec![task])];
+            world.accept(offer.framework, &[offer.id], operations);
+        } else {
+            let (framework, offers) = (offer.framework, vec![offer.id]);
+            let refuse_seconds = Some(f64::from(*seconds));
+            world.must(Decline { framework, offers, refuse_seconds });
+        }
+    }
+}
+
+fn context(world: &World, seed: u64) -> Context {
+    let settings = world.settings.clone().into();
+    Context { now: world.now, seed, principal: None, settings }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    // each step of the world checks that nothing is in two hands
+    #[test]
+    fn refusals_are_respected(
+        mut world in any_world(),
+        answers in prop::collection::vec((any::<bool>(), 0u8..20), 1..8),
+        rounds in 1usize..8,
+    ) {
+        for _ in 0..rounds {
+            let refused = world.state.book.filters.clone();
+            let before: BTreeSet<_> = world.state.offers.keys().copied().collect();
+            world.allocate();
+            for offer in world.state.offers.values().filter(|it| !before.contains(&it.id)) {
+                let client = (offer.framework, offer.role.clone());
+                let refusals = refused.of(offer.agent).cloned().unwrap_or_default();
+                prop_assert!(!blocks(&refusals, &client, &offer.resources, world.now));
+            }
+            answer(&mut world, &answers);
+            world.pass_ms(3_000);
+        }
+    }
+
+    #[test]
+    fn the_seed_alone_decides(mut world in any_world(), seed in any::<u64>(), offered in any::<bool>()) {
+        if offered {
+            world.allocate();
+            answer(&mut world, &[(true, 0), (false, 5), (false, 0)]);
+        }
+        let (mut first, mut second) = (Vec::<Step>::new(), Vec::<Step>::new());
+        let offers = allocate(&world.state, &context(&world, seed), None, &mut first);
+        let replica = allocate(&world.replica, &context(&world, seed), None, &mut second);
+        prop_assert_eq!(offers, replica);
+        prop_assert_eq!(first, second);
+    }
+
+    #[test]
+    fn nothing_that_somebody_can_take_stays_behind(mut world in any_world()) {
+        world.allocate();
+        let held = world.state.offers.len();
+        world.allocate();
+        prop_assert_eq!(world.state.offers.len(), held);
+        // every framework takes unreserved resources, and every agent has some
+        for agent in world.state.agents.values() {
+            prop_assert!(agent.free().iter().all(|resource| !resource.reservations.is_empty()));
+        }
+    }
+
+    #[test]
+    fn nobody_starves(mut world in any_world()) {
+        let mut offers: BTreeMap<FrameworkId, u32> = BTreeMap::new();
+        // each cycle at least one offer goes to the client that has had fewest
+        let clients: usize = world.state.frameworks.values().map(|it| it.description.roles.len()).sum();
+        for _ in 0..clients * ROLES.len() {
+            world.allocate();
+            for offer in world.state.offers.values() {
+                *offers.entry(offer.framework).or_default() += 1;
+            }
+            answer(&mut world, &[(false, 0)]);
+        }
+        prop_assert_eq!(offers.len(), world.state.frameworks.len(), "{:?}", offers);
+    }
+
+    #[test]
+    fn divisible_demand_is_shared_within_one_task(frameworks in 1u32..7, cpus in 1u32..30) {
+        let mut world = World::new();
+        let agent = world.agent(&format!("cpus:{cpus};mem:100000"));
+        let mut launched: BTreeMap<_, u32> =
+            (0..frameworks).map(|_| (world.framework(&["a"]), 0)).collect();
+        for task in 0..cpus {
+            world.allocate();
+            let offer = world.state.offers.values().next().expect("an offer").clone();
+            let task = command_task(&task.to_string(), agent, "cpus:1;mem:10");
+            world.accept(offer.framework, &[offer.id], vec![Operation::Launch(vec![task])]);
+            *launched.entry(offer.framework).or_default() += 1;
+        }
+        let most = launched.values().max().expect("one");
+        let least = launched.values().min().expect("one");
+        prop_assert!(most - least <= 1, "{launched:?}");
+    }
+}
