@@ -4,6 +4,13 @@ use std::io::{self, IsTerminal};
 use std::str::FromStr;
 
 use tracing::Level;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Crates below ours that tell their whole life at `info`.
+const TALKATIVE: [&str; 5] = ["openraft", "h2", "hyper", "hyper_util", "tower"];
 
 /// How much is logged, by the names that Mesos has for it and those of Rust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +19,12 @@ pub(crate) struct LoggingLevel(Level);
 impl LoggingLevel {
     pub(crate) const INFO: Self = Self(Level::INFO);
     pub(crate) const WARNING: Self = Self(Level::WARN);
+
+    /// Others' lines below a warning are shown only to those who ask for debugging.
+    fn targets(self) -> Targets {
+        let theirs = if self.0 > Level::INFO { self.0 } else { self.0.min(Level::WARN) };
+        Targets::new().with_default(self.0).with_targets(TALKATIVE.map(|name| (name, theirs)))
+    }
 }
 
 impl FromStr for LoggingLevel {
@@ -31,11 +44,10 @@ impl FromStr for LoggingLevel {
 
 /// To be called once, before anything is logged.
 pub(crate) fn start(level: LoggingLevel) {
-    tracing_subscriber::fmt()
-        .with_max_level(level.0)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+        .with_ansi(io::stderr().is_terminal());
+    tracing_subscriber::registry().with(lines.with_filter(level.targets())).init();
 }
 
 #[cfg(test)]
@@ -47,5 +59,17 @@ mod tests {
         assert_eq!("WARNING".parse(), Ok(LoggingLevel(Level::WARN)));
         assert_eq!("info".parse(), Ok(LoggingLevel(Level::INFO)));
         assert!("loud".parse::<LoggingLevel>().is_err());
+    }
+
+    #[test]
+    fn others_talk_less_than_we_do() {
+        let info = LoggingLevel::INFO.targets();
+        assert!(info.would_enable("master", &Level::INFO));
+        assert!(!info.would_enable("openraft::core", &Level::INFO));
+        assert!(info.would_enable("openraft::core", &Level::WARN));
+        let error = LoggingLevel(Level::ERROR).targets();
+        assert!(!error.would_enable("openraft::core", &Level::WARN));
+        let debug = LoggingLevel(Level::DEBUG).targets();
+        assert!(debug.would_enable("openraft::core", &Level::DEBUG));
     }
 }

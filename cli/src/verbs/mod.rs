@@ -6,6 +6,7 @@ mod completions;
 mod execute;
 mod framework_list;
 mod local;
+mod master;
 mod quorum;
 mod replay;
 mod task_list;
@@ -47,6 +48,7 @@ pub(crate) enum Verb {
     /// Look at tasks
     #[command(subcommand)]
     Task(Task),
+    Master(Box<master::Master>),
     Agent(Box<agent::Agent>),
     /// Look at frameworks
     #[command(subcommand)]
@@ -72,6 +74,7 @@ pub(crate) enum Framework {
 impl Arguments {
     pub(crate) fn logging_level(&self) -> LoggingLevel {
         self.logging_level.unwrap_or(match &self.verb {
+            Verb::Master(_) => LoggingLevel::INFO,
             Verb::Agent(agent) if agent.is_daemon() => LoggingLevel::INFO,
             _ => LoggingLevel::WARNING,
         })
@@ -100,6 +103,7 @@ impl Verb {
             Self::Execute(verb) => verb.run(),
             Self::Task(Task::List(verb)) => verb.run(),
             Self::Task(Task::Log(verb)) => verb.run(),
+            Self::Master(verb) => verb.run(),
             Self::Agent(verb) => verb.run(),
             Self::Framework(Framework::List(verb)) => verb.run(),
             Self::Quorum(verb) => verb.run(),
