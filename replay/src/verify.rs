@@ -171,6 +171,10 @@ impl Fold {
         }
         let batch = Batch::decode(&entry.payload)
             .map_err(|source| JournalError::Batch { index, source })?;
+        // A new leader finds out how far the journal goes with a batch in which nothing is decided.
+        if batch.records.is_empty() {
+            return Ok(());
+        }
         if batch.at < self.state.cluster.now {
             return Err(Found::Backwards { index }.into());
         }
