@@ -1,22 +1,21 @@
 //! openraft's log storage. Appending encodes, caches, queues and returns; the callback comes after
 //! the commit.
 
-use std::fmt::Debug;
 use std::fs::File;
 use std::io;
-use std::ops::{Bound, Range, RangeBounds};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
 use openraft::OptionalSend;
-use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
+use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use tokio::sync::oneshot;
 
+use super::check::check_tail;
 use super::queue::{Done, Operation, Queue};
 use super::state::State;
-use super::tail::{Disk, READERS, Tail, TailState};
+use super::tail::{Disk, READERS, Tail};
 use super::writer::Writer;
 use crate::chain::Hash;
 use crate::entry::Entry;
@@ -24,30 +23,24 @@ use crate::error::{OpenError, ReadError, Report};
 use crate::fault::Fault;
 use crate::format::Mark;
 use crate::gate::Gate;
-use crate::history::{History, range_in_name};
+use crate::history::History;
 use crate::mend::Mender;
 use crate::raft::{LogId, RaftEntry, TypeConfig, Vote};
 
-/// The most bytes of entries in one append to a peer; an entry larger than this travels alone.
-const MAX_FRAME_BYTES: usize = 2 << 20;
 /// How often, and how many times, it is looked whether the store is closed.
 const CLOSE_POLL: Duration = Duration::from_millis(5);
 const CLOSE_POLLS: u32 = 1000;
-/// How long a follower waits whose entries cannot be read, until they are tried again.
-const READ_RETRY: Duration = Duration::from_secs(2);
-/// How many entries are read from disk at a time.
-const READ_AHEAD: u64 = 1024;
 
 /// A handle on the log; clones share it. The writer ends when the last is gone.
 #[derive(Clone)]
-pub(crate) struct LogStore(Arc<Shared>);
+pub(crate) struct LogStore(pub(super) Arc<Shared>);
 
-struct Shared {
+pub(super) struct Shared {
     state: Mutex<State>,
     queue: Arc<Queue>,
-    tail: Tail,
-    history: Arc<History>,
-    mender: Option<Mender>,
+    pub(super) tail: Tail,
+    pub(super) history: Arc<History>,
+    pub(super) mender: Option<Mender>,
     writer: Mutex<Option<thread::JoinHandle<()>>>,
     /// Dropped last, when the files are closed.
     open: Arc<()>,
@@ -217,92 +210,6 @@ impl LogStore {
         }))
     }
 
-    /// Entries of `range` from disk, checked; as many as lie together, at most [`READ_AHEAD`].
-    pub(crate) fn read_disk(&self, range: Range<u64>) -> Result<Vec<Entry>, ReadError> {
-        let range = range.start..range.end.min(range.start.saturating_add(READ_AHEAD));
-        let found = self.0.history.read(range.clone())?;
-        if found.is_empty() { self.0.tail.read(range) } else { Ok(found) }
-    }
-
-    /// Entries of `range`, at most about `max_bytes` of them but at least one if there is one.
-    async fn read(&self, range: Range<u64>, max_bytes: usize) -> io::Result<Vec<RaftEntry>> {
-        let (mut entries, mut bytes, mut next) = (Vec::new(), 0, range.start);
-        while next < range.end && bytes < max_bytes {
-            let before = next;
-            for (entry, size) in self.read_cached(next..range.end) {
-                next = entry.log_id.index + 1;
-                bytes += size;
-                entries.push(entry);
-                if bytes >= max_bytes {
-                    break;
-                }
-            }
-            if next < range.end && bytes < max_bytes {
-                for entry in self.read_disk_blocking(next..range.end).await? {
-                    next = entry.index + 1;
-                    bytes += entry.payload.len();
-                    entries.push(entry.to_raft().map_err(io::Error::other)?);
-                    if bytes >= max_bytes {
-                        break;
-                    }
-                }
-            }
-            if next == before {
-                self.expect_none(next)?;
-                break;
-            }
-        }
-        Ok(entries)
-    }
-
-    /// An error when there should be an entry at `index`.
-    fn expect_none(&self, index: u64) -> Result<(), ReadError> {
-        let state = self.state();
-        let first = state.purged.map_or(0, |mark| mark.index + 1);
-        if state.last.is_some_and(|last| (first..=last.index).contains(&index)) {
-            let path = self.0.tail.path().to_path_buf();
-            return Err(ReadError::Missing { index, path });
-        }
-        Ok(())
-    }
-
-    fn read_cached(&self, range: Range<u64>) -> Vec<(RaftEntry, usize)> {
-        let state = self.state();
-        state.cache.range(range).map(|(entry, bytes)| (entry.clone(), bytes)).collect()
-    }
-
-    /// Entries of `range` as [`read_disk`](Self::read_disk), on a thread that may block. A damaged
-    /// segment is mended first.
-    async fn read_disk_blocking(&self, range: Range<u64>) -> io::Result<Vec<Entry>> {
-        let durable_end = self.state().durable_end;
-        let range = range.start..range.end.min(durable_end);
-        if range.is_empty() {
-            return Ok(Vec::new());
-        }
-        match self.read_on_thread(range.clone()).await? {
-            Ok(entries) => Ok(entries),
-            Err(error) => {
-                self.mend(error).await?;
-                Ok(self.read_on_thread(range).await??)
-            }
-        }
-    }
-
-    async fn read_on_thread(&self, range: Range<u64>) -> io::Result<Result<Vec<Entry>, ReadError>> {
-        let store = self.clone();
-        let read = tokio::task::spawn_blocking(move || store.read_disk(range));
-        read.await.map_err(io::Error::other)
-    }
-
-    /// Mends the segment that could not be read, if it was a segment.
-    pub(crate) async fn mend(&self, error: ReadError) -> Result<(), ReadError> {
-        let damaged = error.path().filter(|path| range_in_name(path).is_some());
-        let (Some(path), Some(mender)) = (damaged, &self.0.mender) else { return Err(error) };
-        tracing::error!(error = %Report(&error), "a segment is damaged");
-        self.0.history.replace(&mender.segment(path).await?);
-        Ok(())
-    }
-
     async fn queue_and_wait(&self, operation: impl FnOnce(Done) -> Operation) -> io::Result<()> {
         let (sender, receiver) = oneshot::channel();
         let done: Done = Box::new(move |result| {
@@ -313,72 +220,9 @@ impl LogStore {
         receiver.await.map_err(|_| io::Error::other("the journal's writer is gone"))?
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl RaftLogReader<TypeConfig> for LogStore {
-    async fn try_get_log_entries<R: RangeBounds<u64> + Clone + Debug + OptionalSend>(
-        &mut self,
-        range: R,
-    ) -> io::Result<Vec<RaftEntry>> {
-        self.read(to_range(&range), usize::MAX).await
-    }
-
-    async fn limited_get_log_entries(
-        &mut self,
-        start: u64,
-        end: u64,
-    ) -> io::Result<Vec<RaftEntry>> {
-        // openraft would stop the leader for good because one follower needs what is damaged here
-        loop {
-            match self.read(start..end, MAX_FRAME_BYTES).await {
-                Err(error) if self.0.mender.is_some() => {
-                    tracing::error!(%error, start, "cannot read entries for a follower");
-                    tokio::time::sleep(READ_RETRY).await;
-                }
-                result => return result,
-            }
-        }
-    }
-
-    async fn entries_stream<R>(
-        &mut self,
-        range: R,
-    ) -> impl futures::Stream<Item = io::Result<RaftEntry>> + OptionalSend
-    where
-        R: RangeBounds<u64> + Clone + Debug + OptionalSend,
-    {
-        entries_stream(self.clone(), to_range(&range))
-    }
-
-    async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
-        Ok(self.state().vote)
-    }
-}
-
-/// Reads a bounded number of bytes at a time, however long the range is.
-fn entries_stream(
-    store: LogStore,
-    range: Range<u64>,
-) -> impl futures::Stream<Item = io::Result<RaftEntry>> {
-    use futures::stream::{self, StreamExt, TryStreamExt};
-    let chunks = stream::try_unfold(range, move |range| {
-        let store = store.clone();
-        async move {
-            if range.is_empty() {
-                return Ok::<_, io::Error>(None);
-            }
-            let entries = store.read(range.clone(), MAX_FRAME_BYTES).await?;
-            let Some(last) = entries.last() else {
-                return Ok(None);
-            };
-            let rest = last.log_id.index + 1..range.end;
-            Ok(Some((stream::iter(entries).map(Ok), rest)))
-        }
-    });
-    chunks.try_flatten()
 }
 
 impl RaftLogStorage<TypeConfig> for LogStore {
@@ -465,51 +309,4 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         self.state().purge(mark);
         self.0.history.purge(mark.index).map_err(io::Error::other)
     }
-}
-
-/// Reads the whole tail once, so that damage is found before anything is built on it. Gives the
-/// bytes of its entries.
-fn check_tail(tail: &Tail, state: &TailState, history: &History) -> Result<u64, ReadError> {
-    let Some((first, last)) = state.entries else {
-        return Ok(0);
-    };
-    let (mut next, mut bytes) = (first, 0);
-    while next <= last.index {
-        let entries = tail.read(next..next.saturating_add(READ_AHEAD))?;
-        if let Some(entry) = entries.first().filter(|entry| entry.index == first)
-            && let Some(base) = base_of(first, state, history)?
-        {
-            let damaged = |source| ReadError::Entry { path: tail.path().to_path_buf(), source };
-            entry.check(&base).map_err(damaged)?;
-        }
-        let missing = || ReadError::Missing { index: next, path: tail.path().to_path_buf() };
-        next = entries.last().ok_or_else(missing)?.index + 1;
-        bytes += entries.iter().map(Entry::encoded_bytes).sum::<u64>();
-    }
-    Ok(bytes)
-}
-
-/// The hash that the first entry of the tail is chained to.
-fn base_of(first: u64, state: &TailState, history: &History) -> Result<Option<Hash>, ReadError> {
-    let Some(before) = first.checked_sub(1) else {
-        return Ok(Some(Hash::START));
-    };
-    if let Some(purged) = state.purged.filter(|mark| mark.index == before) {
-        return Ok(Some(purged.hash));
-    }
-    Ok(history.read(before..first)?.first().map(|entry| entry.hash))
-}
-
-fn to_range(range: &impl RangeBounds<u64>) -> Range<u64> {
-    let start = match range.start_bound() {
-        Bound::Included(start) => *start,
-        Bound::Excluded(start) => start.saturating_add(1),
-        Bound::Unbounded => 0,
-    };
-    let end = match range.end_bound() {
-        Bound::Included(end) => end.saturating_add(1),
-        Bound::Excluded(end) => *end,
-        Bound::Unbounded => u64::MAX,
-    };
-    start..end.max(start)
 }

@@ -2,8 +2,10 @@
 //! older entries wherever they lie.
 
 mod cache;
+mod check;
 mod log;
 mod queue;
+mod read;
 mod state;
 mod tail;
 mod writer;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::testing::{Quorum, eventually};
-use crate::{Config, Kind, ReadError, Reader, Retention};
+use crate::testing::{Quorum, answered, eventually, propose};
+use crate::{Config, Kind, Outcome, ReadError, Reader, Retention};
 
 /// Small files, so that there are many.
 pub(super) fn small(config: &mut Config) {
@@ -172,4 +172,29 @@ fn a_reader_wants_a_journal() {
     let error = Reader::open(dir.path()).expect_err("nothing there").to_string();
     assert!(error.contains("holds no journal"), "{error}");
     assert_eq!(count(dir.path(), ""), 0, "nothing was written");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_beside_a_busy_journal_sees_all_that_was_committed_before() {
+    let quorum = Quorum::form(1, small).await;
+    let dir = quorum.dir(1).to_path_buf();
+    for round in 0..20_u64 {
+        quorum.commit(round * 50..(round + 1) * 50).await;
+        let (_, term) = quorum.leader().await;
+        let journal = &quorum.nodes[&1].journal;
+        // more is being written meanwhile; the reader sees a prefix of it
+        let writing: Vec<_> = (0..200).map(|_| propose(journal, term, u64::MAX - 1)).collect();
+        let path = dir.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            let reader = Reader::open(&path).expect("opened");
+            reader.verify().expect("whole");
+            numbers(&reader)
+        });
+        let mut read = reading.await.expect("read");
+        read.retain(|number| *number != u64::MAX - 1);
+        assert_eq!(read, (0..(round + 1) * 50).collect::<Vec<_>>(), "round {round}");
+        for outcome in writing {
+            assert!(matches!(answered(outcome).await, Outcome::Committed { .. }));
+        }
+    }
 }

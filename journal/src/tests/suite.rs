@@ -2,8 +2,9 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::ops::RangeBounds;
+use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::Stream;
 use openraft::OptionalSend;
@@ -43,21 +44,35 @@ impl StoreBuilder<TypeConfig, LenientLog, Lenient, tempfile::TempDir> for Builde
             store: store.clone(),
             fault,
         };
-        Ok((dir, LenientLog(store), Lenient(replica)))
+        Ok((dir, LenientLog(store, Arc::default()), Lenient(replica)))
     }
 }
 
 /// The suite purges up to entries that were never in the log. Here such an entry can only come with
-/// a snapshot, which brings its hash.
+/// a snapshot, which brings its hash. And it begins logs anywhere; here they begin with entry 0.
 #[derive(Clone)]
-struct LenientLog(LogStore);
+struct LenientLog(LogStore, Arc<AtomicU64>);
+
+impl LenientLog {
+    /// The part of `range` that can be there.
+    fn held(&self, range: &impl RangeBounds<u64>) -> (Bound<u64>, Bound<u64>) {
+        let start = match range.start_bound() {
+            Bound::Included(start) => *start,
+            Bound::Excluded(start) => start + 1,
+            Bound::Unbounded => 0,
+        };
+        let first = self.1.load(Ordering::SeqCst);
+        (Bound::Included(start.max(first)), range.end_bound().cloned())
+    }
+}
 
 impl RaftLogReader<TypeConfig> for LenientLog {
     async fn try_get_log_entries<R: RangeBounds<u64> + Clone + Debug + OptionalSend>(
         &mut self,
         range: R,
     ) -> io::Result<Vec<RaftEntry>> {
-        self.0.try_get_log_entries(range).await
+        let held = self.held(&range);
+        self.0.try_get_log_entries(held).await
     }
 
     async fn limited_get_log_entries(
@@ -75,7 +90,8 @@ impl RaftLogReader<TypeConfig> for LenientLog {
     where
         R: RangeBounds<u64> + Clone + Debug + OptionalSend,
     {
-        self.0.entries_stream(range).await
+        let held = self.held(&range);
+        self.0.entries_stream(held).await
     }
 
     async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
@@ -111,6 +127,10 @@ impl RaftLogStorage<TypeConfig> for LenientLog {
         I: IntoIterator<Item = RaftEntry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
+        let entries: Vec<RaftEntry> = entries.into_iter().collect();
+        if let (None, Some(first)) = (self.0.last(), entries.first()) {
+            self.1.store(first.log_id.index, Ordering::SeqCst);
+        }
         self.0.append(entries, callback).await
     }
 
