@@ -37,6 +37,8 @@ impl Replica {
     /// Writes a snapshot of the state as it is now, unless the newest one is as new. openraft is
     /// not asked to do it, since it would stop for good when the disk is full.
     pub(crate) async fn take_snapshot(&self) -> io::Result<()> {
+        let building = self.snapshots.building.acquire().await;
+        let _one = building.map_err(io::Error::other)?;
         let (source, applied, membership) = self.folded.run(freeze).await?;
         let Some(applied) = applied else {
             return Ok(());

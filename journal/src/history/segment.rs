@@ -77,7 +77,11 @@ impl Segment {
         let path = dir.join(format!("history-{:020}-{:020}.redb", first.index, last.index));
         let temporary = path.with_extension("tmp");
         remove_if_there(&temporary).map_err(OpenError::io(&temporary))?;
-        write(&temporary, base, entries, last).map_err(OpenError::redb(&temporary))?;
+        write(&temporary, base, entries, last).map_err(|error| {
+            // a disk that is full needs the room; what cannot be removed now is overwritten later
+            let _ = fs::remove_file(&temporary);
+            OpenError::redb(&temporary)(error)
+        })?;
         File::open(&temporary)
             .and_then(|file| file.sync_all())
             .and_then(|()| rename_durably(&temporary, &path))

@@ -23,6 +23,8 @@ pub(crate) struct Snapshots {
     newest: Arc<Mutex<Option<SnapshotFile>>>,
     /// One is received at a time, so that peers cannot fill the disk.
     pub(crate) receiving: Arc<Semaphore>,
+    /// One is built at a time.
+    pub(crate) building: Arc<Semaphore>,
 }
 
 impl Snapshots {
@@ -30,23 +32,27 @@ impl Snapshots {
     pub(crate) fn open(dir: &Path) -> Result<Self, OpenError> {
         remove_leftovers(dir).map_err(OpenError::io(dir))?;
         let newest = newest_good(dir).map_err(OpenError::io(dir))?;
-        let (newest, receiving) = (Arc::new(Mutex::new(newest)), Arc::new(Semaphore::new(1)));
-        Ok(Self { dir: dir.to_path_buf(), newest, receiving })
+        let newest = Arc::new(Mutex::new(newest));
+        let one = || Arc::new(Semaphore::new(1));
+        Ok(Self { dir: dir.to_path_buf(), newest, receiving: one(), building: one() })
     }
 
     pub(crate) fn newest(&self) -> Option<SnapshotFile> {
         self.lock().clone()
     }
 
-    /// Writes a snapshot, without a name yet.
+    /// Writes a snapshot, without a name yet. Leaves nothing behind when that fails.
     pub(crate) fn write(
         &self,
         header: &Header,
         source: &dyn SnapshotSource,
     ) -> io::Result<SnapshotFile> {
         let path = self.dir.join(format!("built-{:020}.snap.tmp", header.mark.index));
-        file::write(&path, header, source)?;
-        SnapshotFile::open(&path)
+        let written = file::write(&path, header, source);
+        written.and_then(|()| SnapshotFile::open(&path)).inspect_err(|_| {
+            // a disk that is full needs the room; what cannot be removed now is when it is opened
+            let _ = fs::remove_file(&path);
+        })
     }
 
     /// A new file for a snapshot that is received.
@@ -54,9 +60,14 @@ impl Snapshots {
         self.dir.join(format!("received-{:016x}.snap.tmp", rand::random::<u64>()))
     }
 
-    /// Gives a complete, synced snapshot its name, durably, and drops those it replaces.
+    /// Gives a complete, synced snapshot its name, durably, and drops those it replaces. One that is
+    /// older than the newest is dropped itself.
     pub(crate) fn keep(&self, snapshot: SnapshotFile) -> io::Result<SnapshotFile> {
         let mark = snapshot.header.mark;
+        if let Some(newest) = self.newest().filter(|it| it.header.mark.index > mark.index) {
+            fs::remove_file(&snapshot.path)?;
+            return Ok(newest);
+        }
         let path = self.dir.join(format!("snapshot-{:020}-{:020}.snap", mark.index, mark.term));
         if snapshot.path != path {
             rename_durably(&snapshot.path, &path)?;
