@@ -105,6 +105,7 @@ impl Config {
             offer_timeout_ms: self.offer_timeout.map(milliseconds),
             allocation_interval_ms: milliseconds(self.allocation_interval),
             root_submissions: self.root_submissions,
+            weights: self.weights.as_ref().map(Weights::thousandths).unwrap_or_default(),
             retention: Retention {
                 completed_frameworks: self.max_completed_frameworks,
                 completed_tasks_per_framework: self.max_completed_tasks_per_framework,

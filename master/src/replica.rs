@@ -103,6 +103,7 @@ mod tests {
             frameworks_until: Time(0),
             agents_until: Time(0),
             retention: Retention::default(),
+            weights: Vec::new(),
         };
         let record = Record { cause: "Lead".into(), principal: None, events: vec![event.into()] };
         Batch { at: Time(7), records: vec![record] }.encode()

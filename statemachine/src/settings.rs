@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::Role;
+
 /// The leader's flags that decisions depend on. What they lead to is written into events as facts
 /// (a deadline is a time, not a flag), so masters may differ in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct Settings {
     pub allocation_interval_ms: u64,
     /// `user: root` is refused when false (semantics 64).
     pub root_submissions: bool,
+    /// Weights of roles in thousandths; they count when the cluster has none yet (semantics 189).
+    pub weights: Vec<(Role, u64)>,
     /// How much history the state itself keeps.
     pub retention: Retention,
 }
@@ -51,6 +55,7 @@ impl Default for Settings {
             offer_timeout_ms: None,
             allocation_interval_ms: 1000,
             root_submissions: true,
+            weights: Vec::new(),
             retention: Retention::default(),
         }
     }

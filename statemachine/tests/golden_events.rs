@@ -128,6 +128,7 @@ fn cluster_and_framework_events() -> Vec<Event> {
             frameworks_until: Time(10),
             agents_until: Time(20),
             retention: Retention::default(),
+            weights: Vec::new(),
         }
         .into(),
         FrameworkSubscribed {

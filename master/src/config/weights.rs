@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use protocol::role::{self, RoleError};
+use statemachine::Role;
 
 /// Weights of roles that are not 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +20,14 @@ pub enum WeightsError {
     /// The name of a role cannot be one.
     #[error(transparent)]
     Role(#[from] RoleError),
+}
+
+impl Weights {
+    /// As the core keeps them; what rounds to nothing counts as the least there is.
+    pub(super) fn thousandths(&self) -> Vec<(Role, u64)> {
+        let kept = |weight: f64| ((weight * 1000.0).round() as u64).max(1);
+        self.0.iter().map(|(role, weight)| (role.as_str().into(), kept(*weight))).collect()
+    }
 }
 
 impl FromStr for Weights {
@@ -58,6 +67,7 @@ mod tests {
     fn weights_are_read() {
         let weights: Weights = "a=2, b/c=0.5".parse().expect("weights");
         assert_eq!(weights.to_string(), "a=2,b/c=0.5");
+        assert_eq!(weights.thousandths(), [("a".into(), 2000), ("b/c".into(), 500)]);
         for text in ["", "a", "a=", "a=0", "a=-1", "a=NaN", "a=inf", "a b=1"] {
             assert!(text.parse::<Weights>().is_err(), "{text}");
         }

@@ -9,6 +9,7 @@ use crate::connection::Connection;
 use crate::draft::{Draft, Reply};
 use crate::effect::Effect;
 use crate::event::Fold;
+use crate::id::Role;
 use crate::rejection::Rejection;
 use crate::settings::Retention;
 use crate::state::State;
@@ -47,6 +48,9 @@ pub struct LeaderElected {
     /// What is kept of what is over.
     #[serde(rename = "r")]
     pub retention: Retention,
+    /// Weights of roles in thousandths, if none were there yet (semantics 189).
+    #[serde(rename = "w", default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<(Role, u64)>,
 }
 
 impl Decide for Lead {
@@ -58,6 +62,8 @@ impl Decide for Lead {
             ));
         }
         let context = draft.context();
+        let are_first = draft.state().weights.is_empty();
+        let weights = if are_first { context.settings.weights.clone() } else { Vec::new() };
         draft.record(LeaderElected {
             term: self.term,
             leader: self.leader,
@@ -65,6 +71,7 @@ impl Decide for Lead {
             frameworks_until: context.now.after_ms(context.settings.framework_reconnect_timeout_ms),
             agents_until: context.now.after_ms(context.settings.agent_reregister_timeout_ms),
             retention: context.settings.retention,
+            weights,
         });
         Ok(Reply::Done)
     }
@@ -77,6 +84,7 @@ impl Fold for LeaderElected {
         state.cluster.leader = self.leader;
         state.cluster.elected_at = at;
         state.cluster.retention = self.retention;
+        state.weights.extend(self.weights.iter().cloned());
         let frameworks: Vec<_> = state
             .frameworks
             .values()
@@ -97,5 +105,24 @@ impl Fold for LeaderElected {
             let until = self.agents_until;
             state.connect_agent(agent, Connection::Awaited { until });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::id::Role;
+    use crate::testing::World;
+
+    /// semantics 189
+    #[test]
+    fn weights_of_the_flags_count_while_there_are_none() {
+        let mut world = World::new();
+        world.settings.weights = vec![("a".into(), 2000)];
+        world.lead(2);
+        assert_eq!(world.state.weights.get(&Role::from("a")), Some(&2000));
+        world.settings.weights = vec![("a".into(), 500), ("b".into(), 500)];
+        world.lead(3);
+        assert_eq!(world.state.weights.len(), 1);
+        assert_eq!(world.state.weights.get(&Role::from("a")), Some(&2000));
     }
 }
