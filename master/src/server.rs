@@ -136,6 +136,7 @@ async fn converse(stream: TcpStream, doors: Doors) {
     builder
         .http1()
         .timer(TokioTimer::new())
+        .title_case_headers(true)
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX);
     builder

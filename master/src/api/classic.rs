@@ -44,9 +44,7 @@ pub(super) async fn answer(
             };
             return operator::teardown(master, term, &wire_id).await;
         }
-        _ => {
-            leader::leading(master, &parts.uri)?;
-        }
+        _ => leader::readable(master, &parts.uri)?,
     }
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let asked = master.clone();

@@ -18,6 +18,17 @@ pub(super) fn leading(master: &Master, uri: &Uri) -> Result<u64, Refusal> {
     }
 }
 
+/// Whether reads are answered here. A journal that has stopped (a full disk) takes no decisions, but
+/// where there is no other master nobody else takes any either, and what was decided can be read.
+pub(super) fn readable(master: &Master, uri: &Uri) -> Result<(), Refusal> {
+    let is_alone = || master.journal.status().members.len() <= 1;
+    match leading(master, uri) {
+        Ok(_) => Ok(()),
+        Err(_) if matches!(master.stand.now(), Standing::Stopped(_)) && is_alone() => Ok(()),
+        Err(refusal) => Err(refusal),
+    }
+}
+
 /// Where the leader is, as `host:port`.
 pub(super) fn leader(master: &Master) -> Result<String, Refusal> {
     match master.stand.now() {

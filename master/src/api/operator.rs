@@ -5,16 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Response, StatusCode};
-use prost::Message;
 use protocol::media::ContentType;
-use protocol::recordio;
 use protocol::v1::master::call::Type;
 use protocol::v1::master::response::{
-    self, GetHealth, GetMaster, GetMetrics, GetRoles, GetVersion,
+    self, GetFlags, GetHealth, GetMaster, GetMetrics, GetRoles, GetVersion,
 };
 use protocol::v1::master::{Call, Event, Response as Answer, event};
 use protocol::v1::{Flag, Metric, Role, VersionInfo};
-use serde::Serialize;
 use statemachine::{Rejection, State, framework};
 
 use super::body::{Body, Refusal, status, whole};
@@ -24,8 +21,7 @@ use crate::convert::{resources, seconds};
 use crate::effects::{HEARTBEAT_SECONDS, record};
 use crate::master::{API_VERSION, Master};
 use crate::metrics;
-use crate::views::json::WithLists;
-use crate::views::{self, json, operator};
+use crate::views::{self, operator};
 
 /// Answers one call.
 pub(super) async fn answer(
@@ -33,15 +29,19 @@ pub(super) async fn answer(
     parts: &Parts,
     body: Bytes,
 ) -> Result<Response<Body>, Refusal> {
-    let term = leader::leading(master, &parts.uri)?;
+    leader::readable(master, &parts.uri)?;
     let call: Call = read_call(parts, &body)?;
     let r#type = check(&call).map_err(|fault| {
         Refusal::BadRequest(format!("Failed to validate master::Call: {fault}"))
     })?;
     let content_type = accepted(&parts.headers)?;
     match r#type {
-        Type::Subscribe => Ok(subscribe(master, term, content_type)),
+        Type::Subscribe => {
+            let term = leader::leading(master, &parts.uri)?;
+            Ok(subscribe(master, term, content_type))
+        }
         Type::Teardown => {
+            let term = leader::leading(master, &parts.uri)?;
             let wire_id = call.teardown.unwrap_or_default().framework_id.value;
             teardown(master, term, &wire_id).await
         }
@@ -86,7 +86,10 @@ async fn read(
     content_type: ContentType,
 ) -> Result<Response<Body>, Refusal> {
     let asked = master.clone();
-    let written = tokio::task::spawn_blocking(move || write(&asked, r#type, content_type)).await;
+    let written = tokio::task::spawn_blocking(move || {
+        view(&asked, r#type).map(|answer| content_type.encode(&answer))
+    });
+    let written = written.await;
     let name = r#type.as_str_name();
     match written {
         Ok(Some(body)) => Ok(whole(content_type.as_str(), body)),
@@ -97,87 +100,76 @@ async fn read(
     }
 }
 
-fn write(master: &Master, r#type: Type, content_type: ContentType) -> Option<Vec<u8>> {
+/// The answer to a call that only reads; none for one that this version does not have.
+fn view(master: &Master, r#type: Type) -> Option<Answer> {
     let state = master.committed.state();
-    match r#type {
-        Type::GetState => {
-            let get_state = views::response::state(&state);
-            return Some(lists("GET_STATE", "get_state", content_type, get_state, |it| Answer {
-                get_state: Some(it),
-                ..of_type(response::Type::GetState)
-            }));
-        }
-        Type::GetTasks => {
-            let get_tasks = views::response::tasks(&state);
-            return Some(lists("GET_TASKS", "get_tasks", content_type, get_tasks, |it| Answer {
-                get_tasks: Some(it),
-                ..of_type(response::Type::GetTasks)
-            }));
-        }
-        Type::GetAgents => {
-            let get_agents = views::response::agents(&state);
-            return Some(lists("GET_AGENTS", "get_agents", content_type, get_agents, |it| {
-                Answer { get_agents: Some(it), ..of_type(response::Type::GetAgents) }
-            }));
-        }
-        Type::GetFrameworks => {
-            let found = views::response::frameworks(&state);
-            return Some(lists("GET_FRAMEWORKS", "get_frameworks", content_type, found, |it| {
-                Answer { get_frameworks: Some(it), ..of_type(response::Type::GetFrameworks) }
-            }));
-        }
-        Type::GetExecutors => {
-            let found = views::response::executors(&state);
-            return Some(lists("GET_EXECUTORS", "get_executors", content_type, found, |it| {
-                Answer { get_executors: Some(it), ..of_type(response::Type::GetExecutors) }
-            }));
-        }
-        _ => {}
-    }
-    Some(content_type.encode(&small(master, &state, r#type)?))
-}
-
-/// The answers that have no lists of their own to write.
-fn small(master: &Master, state: &State, r#type: Type) -> Option<Answer> {
     Some(match r#type {
         Type::GetHealth => Answer {
             get_health: Some(GetHealth { healthy: true }),
             ..of_type(response::Type::GetHealth)
         },
         Type::GetVersion => {
-            let version_info =
-                VersionInfo { version: API_VERSION.to_owned(), ..VersionInfo::default() };
-            Answer {
-                get_version: Some(GetVersion { version_info }),
-                ..of_type(response::Type::GetVersion)
-            }
+            Answer { get_version: Some(version()), ..of_type(response::Type::GetVersion) }
         }
         Type::GetFlags => {
-            let flag =
-                |(name, value): (&str, String)| Flag { name: name.to_owned(), value: Some(value) };
-            let flags = master.config.flags().into_iter().map(flag).collect();
-            let get_flags = Some(response::GetFlags { flags });
-            Answer { get_flags, ..of_type(response::Type::GetFlags) }
+            Answer { get_flags: Some(flags(master)), ..of_type(response::Type::GetFlags) }
         }
         Type::GetMetrics => {
             let metric = |(name, value)| Metric { name, value: Some(value) };
-            let metrics = metrics::snapshot(master, state).into_iter().map(metric).collect();
+            let metrics = metrics::snapshot(master, &state).into_iter().map(metric).collect();
             let get_metrics = Some(GetMetrics { metrics });
             Answer { get_metrics, ..of_type(response::Type::GetMetrics) }
-        }
-        Type::GetRoles => {
-            Answer { get_roles: Some(roles(state)), ..of_type(response::Type::GetRoles) }
         }
         Type::GetMaster => {
             let get_master = GetMaster {
                 master_info: Some(master.info()),
                 start_time: Some(seconds(master.started)),
-                elected_time: Some(views::response::elected_seconds(state)),
+                elected_time: Some(seconds(state.cluster.elected_at)),
             };
             Answer { get_master: Some(get_master), ..of_type(response::Type::GetMaster) }
         }
+        _ => return cluster_view(&state, r#type),
+    })
+}
+
+/// The answers that the state alone gives.
+fn cluster_view(state: &State, r#type: Type) -> Option<Answer> {
+    Some(match r#type {
+        Type::GetState => {
+            let get_state = Some(views::response::state(state));
+            Answer { get_state, ..of_type(response::Type::GetState) }
+        }
+        Type::GetTasks => {
+            let get_tasks = Some(views::response::tasks(state));
+            Answer { get_tasks, ..of_type(response::Type::GetTasks) }
+        }
+        Type::GetAgents => {
+            let get_agents = Some(views::response::agents(state));
+            Answer { get_agents, ..of_type(response::Type::GetAgents) }
+        }
+        Type::GetFrameworks => {
+            let get_frameworks = Some(views::response::frameworks(state));
+            Answer { get_frameworks, ..of_type(response::Type::GetFrameworks) }
+        }
+        Type::GetExecutors => {
+            let get_executors = Some(views::response::executors(state));
+            Answer { get_executors, ..of_type(response::Type::GetExecutors) }
+        }
+        Type::GetRoles => {
+            Answer { get_roles: Some(roles(state)), ..of_type(response::Type::GetRoles) }
+        }
         _ => return None,
     })
+}
+
+fn version() -> GetVersion {
+    let version_info = VersionInfo { version: API_VERSION.to_owned(), ..VersionInfo::default() };
+    GetVersion { version_info }
+}
+
+fn flags(master: &Master) -> GetFlags {
+    let flag = |(name, value): (&str, String)| Flag { name: name.to_owned(), value: Some(value) };
+    GetFlags { flags: master.config.flags().into_iter().map(flag).collect() }
 }
 
 fn roles(state: &State) -> GetRoles {
@@ -193,23 +185,6 @@ fn roles(state: &State) -> GetRoles {
         }
     };
     GetRoles { roles: views::roles::roles(state).into_iter().map(write).collect() }
-}
-
-/// An answer whose lists are there in JSON even when they are empty.
-fn lists<T>(
-    name: &str,
-    field: &str,
-    content_type: ContentType,
-    message: T,
-    wrap: impl FnOnce(T) -> Answer,
-) -> Vec<u8>
-where
-    for<'a> WithLists<'a, T>: Serialize,
-{
-    match content_type {
-        ContentType::Json => json::typed(name, field, &message),
-        ContentType::Protobuf => wrap(message).encode_to_vec(),
-    }
 }
 
 fn of_type(r#type: response::Type) -> Answer {
@@ -228,17 +203,10 @@ fn subscribe(master: &Arc<Master>, term: u64, content_type: ContentType) -> Resp
 }
 
 fn begin(state: &State, content_type: ContentType) -> Bytes {
-    let get_state = views::response::state(state);
-    let written = match content_type {
-        ContentType::Json => json::subscribed(&get_state, HEARTBEAT_SECONDS),
-        ContentType::Protobuf => {
-            let subscribed = event::Subscribed {
-                get_state: Some(get_state),
-                heartbeat_interval_seconds: Some(HEARTBEAT_SECONDS),
-            };
-            let of_type = operator::of_type(event::Type::Subscribed);
-            Event { subscribed: Some(subscribed), ..of_type }.encode_to_vec()
-        }
+    let subscribed = event::Subscribed {
+        get_state: Some(views::response::state(state)),
+        heartbeat_interval_seconds: Some(HEARTBEAT_SECONDS),
     };
-    recordio::encode(&written)
+    let of_type = operator::of_type(event::Type::Subscribed);
+    record(content_type, &Event { subscribed: Some(subscribed), ..of_type })
 }

@@ -12,7 +12,7 @@ use protocol::v1::scheduler::OfferConstraints;
 use statemachine::framework::Framework;
 use statemachine::resources::Resources;
 use statemachine::task::Task;
-use statemachine::{Connection, Role, State, Time};
+use statemachine::{Connection, Role, State};
 
 use super::{active_tasks, offered, unreachable_tasks, used_by_framework, used_on_agent};
 use crate::convert::{agent, framework, offer, resources, task, time_info};
@@ -134,9 +134,4 @@ pub(crate) fn agent(state: &State, it: &statemachine::agent::Agent) -> get_agent
 fn by_role(resources: &BTreeMap<Role, Resources>) -> Vec<v1::Resource> {
     let write = |(role, held): (&Role, &Resources)| resources::write_for_endpoint(held, Some(role));
     resources.iter().flat_map(write).collect()
-}
-
-/// Since when this cluster's leader leads.
-pub(crate) fn elected_seconds(state: &State) -> f64 {
-    crate::convert::seconds(Time(state.cluster.elected_at.0))
 }
