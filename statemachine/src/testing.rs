@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::resources::{Name, Ranges, Resource, Resources, Scalar, Value};
+use crate::resources::{
+    Disk, Name, Persistence, Ranges, Reservation, ReservationKind, Resource, Resources, Scalar,
+    Value,
+};
 use crate::{
     AgentId, Batch, Capabilities, Command, Context, Decision, Effect, Event, EventNumber,
     FrameworkId, FrameworkMessage, OfferId, Record, Rejection, Reply, Role, Session, Settings,
@@ -229,6 +232,16 @@ impl World {
         self.must(offer::Accept { framework, offers, operations, refuse_seconds });
     }
 
+    /// Allocates, and does operations with all that a framework is then offered of one agent.
+    ///
+    /// # Panics
+    /// When it holds no offer.
+    pub fn operate(&mut self, framework: FrameworkId, operations: Vec<offer::Operation>) {
+        self.allocate();
+        let offer = *self.offers(framework).first().expect("an offer");
+        self.accept(framework, &[offer], operations);
+    }
+
     /// An offer as a framework names it.
     pub fn reference(&self, offer: OfferId) -> offer::OfferReference {
         offer::OfferReference { id: Some(offer), text: self.state.offer_text(offer).into() }
@@ -304,14 +317,51 @@ pub fn resources(text: &str) -> Resources {
     text.split(';').filter(|part| !part.is_empty()).map(resource).collect()
 }
 
+/// The same, dynamically reserved for a role, on top of what they are reserved for already.
+pub fn reserved(resources: &Resources, role: &str) -> Resources {
+    let reservation = Reservation {
+        kind: ReservationKind::Dynamic,
+        role: role.into(),
+        principal: None,
+        labels: Bytes::new(),
+    };
+    let push = |resource: &Resource| Resource {
+        reservations: resource.reservations.iter().chain([&reservation]).cloned().collect(),
+        ..resource.clone()
+    };
+    resources.iter().map(push).collect()
+}
+
+/// A persistent volume of so many MB on space dynamically reserved for a role.
+pub fn volume(id: &str, role: &str, megabytes: u32) -> Resources {
+    let disk = Disk {
+        source: None,
+        persistence: Some(Persistence { id: id.into(), principal: None }),
+        volume: Bytes::from_static(b"volume"),
+    };
+    let disk = Some(Arc::new(disk));
+    let space = reserved(&resources(&format!("disk:{megabytes}")), role);
+    space.iter().map(|space| Resource { disk: disk.clone(), ..space.clone() }).collect()
+}
+
+/// The same, shared.
+pub fn shared(volumes: &Resources) -> Resources {
+    volumes.iter().map(|volume| Resource { shared: true, ..volume.clone() }).collect()
+}
+
+/// The sum of both.
+pub fn plus(a: &Resources, b: &Resources) -> Resources {
+    a.iter().chain(b).cloned().collect()
+}
+
 fn resource(text: &str) -> Resource {
     let (name, value) = text.split_once(':').expect("name:value");
     let (name, role) = match name.split_once('(') {
         Some((name, role)) => (name, Some(role.trim_end_matches(')'))),
         None => (name, None),
     };
-    let reservations = role.map(|role| crate::resources::Reservation {
-        kind: crate::resources::ReservationKind::Static,
+    let reservations = role.map(|role| Reservation {
+        kind: ReservationKind::Static,
         role: role.into(),
         principal: None,
         labels: Bytes::new(),

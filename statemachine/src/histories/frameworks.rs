@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::pick;
 use crate::framework::{Disconnect, Revive, Suppress, Teardown};
+use crate::framework_capability::SHARED_RESOURCES;
 use crate::testing::World;
 
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,10 @@ pub(super) fn act(world: &mut World, action: OnFramework, number: u8) -> Option<
     if matches!(action, OnFramework::Subscribe) {
         let mut subscribe = world.subscription(None, &["a", "a/b"]);
         subscribe.description.failover_timeout_ms = 1_000 * u64::from(number % 100);
+        if number.is_multiple_of(2) {
+            let capabilities = subscribe.description.capabilities;
+            subscribe.description.capabilities = capabilities.with(SHARED_RESOURCES);
+        }
         world.subscribe(subscribe);
         return Some(());
     }

@@ -4,11 +4,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::pick;
+use crate::TaskId;
 use crate::offer::{Decline, Operation};
-use crate::resources::{Reservation, ReservationKind, Resources};
 use crate::task::ExecutorSpec;
-use crate::testing::{World, command_task, resources};
-use crate::{Role, TaskId};
+use crate::testing::{World, command_task, reserved, resources, shared, volume};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum OnOffer {
@@ -16,6 +15,10 @@ pub(super) enum OnOffer {
     Launch(u8),
     LaunchCustom(u8),
     Reserve,
+    Unreserve,
+    /// Reserves and makes a volume, shared or not.
+    Create(u8),
+    Destroy(u8),
     /// Names an offer twice.
     AcceptTwice,
     /// For so many seconds.
@@ -27,6 +30,9 @@ pub(super) fn strategy() -> impl Strategy<Value = OnOffer> {
         8 => any::<u8>().prop_map(OnOffer::Launch),
         4 => any::<u8>().prop_map(OnOffer::LaunchCustom),
         2 => Just(OnOffer::Reserve),
+        1 => Just(OnOffer::Unreserve),
+        3 => any::<u8>().prop_map(OnOffer::Create),
+        2 => any::<u8>().prop_map(OnOffer::Destroy),
         1 => Just(OnOffer::AcceptTwice),
         3 => any::<u8>().prop_map(OnOffer::Decline),
     ]
@@ -51,7 +57,32 @@ pub(super) fn act(world: &mut World, action: OnOffer, number: u8) -> Option<()> 
             });
             Operation::Launch(vec![task])
         }
-        OnOffer::Reserve => Operation::Reserve(Ok(dynamically_reserved(&offer.role))),
+        OnOffer::Reserve => Operation::Reserve(Ok(reserved(&resources("cpus:1"), &offer.role))),
+        OnOffer::Unreserve => {
+            let held = offer.resources.iter().filter(|it| it.dynamic_reservation().is_some());
+            Operation::Unreserve(Ok(held.cloned().collect()))
+        }
+        OnOffer::Create(name) => {
+            let mut volume = volume(&format!("v{}", name % 4), &offer.role, 64);
+            let space = reserved(&resources("disk:64"), &offer.role);
+            if name % 3 == 0 {
+                volume = shared(&volume);
+            }
+            let mut task = command_task("t23", offer.agent, "cpus:1;mem:64");
+            task.resources.add_all(&volume);
+            let operations = vec![
+                Operation::Reserve(Ok(space)),
+                Operation::Create(Ok(volume)),
+                Operation::Launch(vec![task]),
+            ];
+            world.accept(framework, &[id], operations);
+            return Some(());
+        }
+        OnOffer::Destroy(name) => {
+            let volume = volume(&format!("v{}", name % 4), &offer.role, 64);
+            let volume = if name % 3 == 0 { shared(&volume) } else { volume };
+            Operation::Destroy(Ok(volume))
+        }
         OnOffer::AcceptTwice => {
             world.accept(framework, &[id, id], vec![Operation::Launch(vec![task])]);
             return Some(());
@@ -64,18 +95,4 @@ pub(super) fn act(world: &mut World, action: OnOffer, number: u8) -> Option<()> 
     };
     world.accept(framework, &[id], vec![operation]);
     Some(())
-}
-
-fn dynamically_reserved(role: &Role) -> Resources {
-    let reservation = Reservation {
-        kind: ReservationKind::Dynamic,
-        role: role.clone(),
-        principal: None,
-        labels: Bytes::new(),
-    };
-    let mut reserved = resources("cpus:1").iter().cloned().collect::<Vec<_>>();
-    for resource in &mut reserved {
-        resource.reservations = [reservation.clone()].into();
-    }
-    reserved.into_iter().collect()
 }

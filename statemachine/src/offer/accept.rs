@@ -168,12 +168,11 @@ impl Accept {
             match operation {
                 Operation::Launch(tasks) => launch::launch(draft, &mut hand, tasks),
                 Operation::LaunchGroup(tasks) => launch::launch_group(draft, &mut hand, tasks),
-                Operation::Reserve(resources) => operation::reserve(draft, &mut hand, resources),
-                Operation::Unreserve(resources) => {
-                    operation::unreserve(draft, &mut hand, resources);
-                }
-                Operation::Create(volumes) => operation::create(draft, &mut hand, volumes),
-                Operation::Destroy(volumes) => operation::destroy(draft, &mut hand, volumes),
+                // without an id nobody hears that it could not be done (semantics 87)
+                Operation::Reserve(given) => drop(operation::reserve(draft, &mut hand, given)),
+                Operation::Unreserve(given) => drop(operation::unreserve(draft, &mut hand, given)),
+                Operation::Create(given) => drop(operation::create(draft, &mut hand, given)),
+                Operation::Destroy(given) => drop(operation::destroy(draft, &mut hand, given)),
             }
         }
         let left_over = hand.rest.without(&hand.converted);

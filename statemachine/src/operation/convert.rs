@@ -1,10 +1,9 @@
-//! RESERVE, UNRESERVE, CREATE and DESTROY: one kind of resource becomes another, in the hand of the
-//! framework that asked and in the total of the agent.
-
-use std::sync::Arc;
+//! One kind of resource becomes another: in the hand of the framework that asked, and in the total
+//! of the agent.
 
 use serde::{Deserialize, Serialize};
 
+use super::ConversionError;
 use crate::draft::Draft;
 use crate::effect::{Directive, Effect};
 use crate::event::Fold;
@@ -48,26 +47,33 @@ pub enum Conversion {
     Destroy,
 }
 
-type Given = Result<Resources, Arc<str>>;
-
-/// RESERVE.
-pub(crate) fn reserve(_draft: &mut Draft<'_>, _hand: &mut Hand, _resources: &Given) {}
-/// UNRESERVE.
-pub(crate) fn unreserve(_draft: &mut Draft<'_>, _hand: &mut Hand, _resources: &Given) {}
-/// CREATE.
-pub(crate) fn create(_draft: &mut Draft<'_>, _hand: &mut Hand, _volumes: &Given) {}
-/// DESTROY.
-pub(crate) fn destroy(_draft: &mut Draft<'_>, _hand: &mut Hand, _volumes: &Given) {}
+/// Converts what is in hand, if it is.
+pub(super) fn convert(
+    draft: &mut Draft<'_>,
+    hand: &mut Hand,
+    kind: Conversion,
+    (consumed, converted): (Resources, Resources),
+) -> Result<(), ConversionError> {
+    if !hand.rest.take_all(&consumed) {
+        return Err(ConversionError::NotOffered(consumed));
+    }
+    hand.rest.add_all(&converted);
+    hand.converted.remove_all(&consumed);
+    hand.converted.add_all(&converted);
+    draft.record(ResourcesConverted { agent: hand.agent, kind, consumed, converted });
+    Ok(())
+}
 
 impl Fold for ResourcesConverted {
     fn fold(&self, state: &mut State, _at: Time, effects: &mut Vec<Effect>) {
         let number = state.cluster.events;
-        let Some(agent) = state.agent_mut(self.agent) else {
-            return;
-        };
-        agent.total = agent.total.without(&self.consumed);
-        agent.total.add_all(&self.converted);
-        let total = agent.total.clone();
-        state.direct(self.agent, Directive::Resources { total, number }, effects);
+        state.alter_agent(self.agent, |agent| {
+            agent.total.remove_all(&self.consumed);
+            agent.total.add_all(&self.converted);
+        });
+        if let Some(agent) = state.agents.get(&self.agent) {
+            let total = agent.total.clone();
+            state.direct(self.agent, Directive::Resources { total, number }, effects);
+        }
     }
 }

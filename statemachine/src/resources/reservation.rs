@@ -1,10 +1,11 @@
 //! Resources before and after they were reserved or made into volumes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::id::Role;
 
-use super::{Disk, ReservationKind, Resource, Resources, Value};
+use super::{Disk, Reservation, ReservationKind, Resource, Resources, Value};
 
 impl Resource {
     /// The role it is held for: that and those below it may be given it. None if it is unreserved.
@@ -12,15 +13,37 @@ impl Resource {
         self.reservations.last().map(|reservation| &reservation.role)
     }
 
+    /// Its last reservation, if an operation made that.
+    pub fn dynamic_reservation(&self) -> Option<&Reservation> {
+        self.reservations.last().filter(|last| last.kind == ReservationKind::Dynamic)
+    }
+
+    /// The role and id that name a persistent volume on its agent (semantics 128).
+    pub fn volume_id(&self) -> Option<(&Role, &Arc<str>)> {
+        let persistence = self.disk.as_ref()?.persistence.as_ref()?;
+        Some((self.role()?, &persistence.id))
+    }
+
+    /// The same without its last reservation.
+    #[must_use]
+    pub fn unreserved(&self) -> Self {
+        let kept = self.reservations.len().saturating_sub(1);
+        Self { reservations: self.reservations[..kept].into(), ..self.clone() }
+    }
+
+    /// The disk space that a persistent volume is made of.
+    #[must_use]
+    pub fn without_volume(&self) -> Self {
+        let source = self.disk.as_ref().and_then(|disk| disk.source.clone());
+        let disk = source.map(|source| Arc::new(Disk { source: Some(source), ..Disk::default() }));
+        Self { disk, shared: false, ..self.clone() }
+    }
+
     /// What it was before any operation: no dynamic reservation, no volume.
     #[must_use]
     pub fn original(&self) -> Self {
         let kept = self.reservations.iter().filter(|held| held.kind == ReservationKind::Static);
-        let disk =
-            self.disk.as_ref().and_then(|disk| disk.source.clone()).map(|source| {
-                std::sync::Arc::new(Disk { source: Some(source), ..Disk::default() })
-            });
-        Self { reservations: kept.cloned().collect(), disk, shared: false, ..self.clone() }
+        Self { reservations: kept.cloned().collect(), ..self.without_volume() }
     }
 }
 

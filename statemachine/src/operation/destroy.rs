@@ -1,0 +1,149 @@
+//! DESTROY: persistent volumes, with all that is in them, become reserved disk space again.
+
+use super::convert::{Conversion, convert};
+use super::{ConversionError, Given, opened};
+use crate::draft::Draft;
+use crate::id::OfferId;
+use crate::offer::{Hand, OffersRescinded};
+use crate::resources::{Resource, Resources};
+use crate::state::State;
+
+/// Destroys each volume named.
+pub(crate) fn destroy(
+    draft: &mut Draft<'_>,
+    hand: &mut Hand,
+    given: &Given,
+) -> Result<(), ConversionError> {
+    let volumes = check(draft.state(), hand, given)?.clone();
+    let offers = offers_of(draft.state(), hand, &volumes);
+    if !offers.is_empty() {
+        draft.record(OffersRescinded { offers });
+    }
+    // several offers of a shared volume may be in hand; none of them is worth anything now
+    let copies = |rest: &Resources| rest.filtered(|held| volumes.iter().any(|it| it == held));
+    let extra = copies(&hand.rest).without(&volumes);
+    hand.rest.remove_all(&extra);
+    hand.converted.remove_all(&copies(&hand.converted));
+    let space = volumes.iter().map(Resource::without_volume).collect();
+    convert(draft, hand, Conversion::Destroy, (volumes, space))
+}
+
+/// The rules of semantics 163.
+fn check<'a>(
+    state: &'a State,
+    hand: &Hand,
+    given: &'a Given,
+) -> Result<&'a Resources, ConversionError> {
+    let (named, agent) = opened(state, hand, given)?;
+    for volume in named {
+        let is_volume = |held: &Resource| held == volume;
+        if volume.volume_id().is_none() {
+            return Err(ConversionError::NotVolume(volume.clone()));
+        }
+        if !agent.total.iter().any(is_volume) {
+            return Err(ConversionError::VolumeUnknown(volume.clone()));
+        }
+        if agent.used.iter().any(is_volume) {
+            return Err(ConversionError::VolumeInUse(volume.clone()));
+        }
+    }
+    if agent.total.contains(named) && hand.rest.contains(named) {
+        Ok(named)
+    } else {
+        Err(ConversionError::NotOffered(named.clone()))
+    }
+}
+
+/// Other offers that hold one of the volumes, which must then be shared (semantics 99).
+fn offers_of(state: &State, hand: &Hand, volumes: &Resources) -> Vec<OfferId> {
+    let agent = state.agents.get(&hand.agent);
+    let offers = agent.into_iter().flat_map(|agent| &agent.offers);
+    offers
+        .filter(|offer| {
+            let offer = state.offers.get(*offer);
+            let mut held = offer.into_iter().flat_map(|offer| &offer.resources);
+            held.any(|held| volumes.iter().any(|volume| volume == held))
+        })
+        .copied()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ROLE, check, check_refused, subscribe, total, world};
+    use crate::offer::Operation;
+    use crate::resources::Resources;
+    use crate::testing::{World, command_task, plus, reserved, resources, shared, volume};
+    use crate::{AgentId, FrameworkId, TaskState};
+
+    fn made(volume: &Resources) -> Vec<Operation> {
+        let space = reserved(&resources("disk:64"), ROLE);
+        vec![Operation::Reserve(Ok(space)), Operation::Create(Ok(volume.clone()))]
+    }
+
+    /// A world with this volume, which a running task uses.
+    fn used(volume: &Resources) -> (World, FrameworkId) {
+        let (mut world, framework) = world();
+        let mut task = command_task("t", AgentId(0), "cpus:1;mem:32");
+        task.resources.add_all(volume);
+        let mut operations = made(volume);
+        operations.push(Operation::Launch(vec![task]));
+        world.operate(framework, operations);
+        (world, framework)
+    }
+
+    #[test]
+    fn a_volume_becomes_reserved_space_again() {
+        for volume in [volume("v", ROLE, 64), shared(&volume("v", ROLE, 64))] {
+            let mut operations = made(&volume);
+            operations.push(Operation::Destroy(Ok(volume)));
+            check(operations, &resources("disk:64"), &reserved(&resources("disk:64"), ROLE));
+        }
+    }
+
+    #[test]
+    fn only_volumes_that_are_there_can_be_destroyed() {
+        check_refused(vec![Operation::Destroy(Ok(volume("v", ROLE, 64)))]); // semantics 163
+        check_refused(vec![Operation::Destroy(Ok(resources("cpus:1")))]);
+        check_refused(vec![Operation::Destroy(Ok(resources("")))]);
+        let mut operations = made(&volume("v", ROLE, 64));
+        operations.push(Operation::Destroy(Ok(volume("v", ROLE, 63))));
+        check(operations, &resources("disk:64"), &volume("v", ROLE, 64));
+    }
+
+    #[test]
+    fn a_volume_in_use_stays_until_its_task_is_over() {
+        let volume = shared(&volume("v", ROLE, 64));
+        let (mut world, framework) = used(&volume);
+        world.operate(framework, vec![Operation::Destroy(Ok(volume.clone()))]);
+        assert!(total(&world).contains(&volume), "semantics 163");
+        world.update(framework, "t", TaskState::Finished, 1).expect("taken");
+        world.operate(framework, vec![Operation::Destroy(Ok(volume.clone()))]);
+        assert!(!total(&world).contains(&volume));
+    }
+
+    #[test]
+    fn other_offers_of_a_shared_volume_are_rescinded() {
+        let (mut world, framework) = world();
+        let volume = shared(&volume("v", ROLE, 64));
+        // its task leaves the volume to be offered to two frameworks
+        let mut operations = made(&volume);
+        operations.push(Operation::Launch(vec![command_task("t", AgentId(0), "cpus:1;mem:32")]));
+        world.operate(framework, operations);
+        world.allocate();
+        let mine = world.offers(framework);
+        world.update(framework, "t", TaskState::Finished, 1).expect("taken");
+        let other = subscribe(&mut world, None);
+        world.allocate();
+        let theirs = world.offers(other);
+        let holds = |world: &World, offer| world.state.offers[offer].resources.contains(&volume);
+        assert!(holds(&world, &mine[0]) && holds(&world, &theirs[0]));
+        world.accept(framework, &mine, vec![Operation::Destroy(Ok(volume.clone()))]);
+        assert_eq!(world.offers(other), [], "semantics 99");
+        assert!(!total(&world).contains(&volume));
+        assert!(
+            total(&world)
+                .contains(&plus(&resources("cpus:4"), &reserved(&resources("disk:64"), ROLE)))
+        );
+    }
+}

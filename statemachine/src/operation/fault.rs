@@ -1,0 +1,78 @@
+//! Why an operation that converts resources is not carried out. A framework only hears of it when it
+//! gave the operation an id (semantics 87).
+
+use std::sync::Arc;
+
+use crate::id::{Principal, Role};
+use crate::resources::{Resource, Resources};
+
+/// What is wrong with RESERVE, UNRESERVE, CREATE or DESTROY.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConversionError {
+    /// The resources could not be read.
+    #[error("the resources are not valid: {0}")]
+    Unreadable(Arc<str>),
+    /// Nothing is named.
+    #[error("no resources are named")]
+    Nothing,
+    /// The agent is gone or not connected.
+    #[error("the agent is not connected")]
+    AgentAway,
+    /// What is to be converted is not in hand.
+    #[error("the offers and operations before do not leave {0}")]
+    NotOffered(Resources),
+    /// A reservation was expected.
+    #[error("{0} is not dynamically reserved")]
+    NotReserved(Resource),
+    /// The reservation is for another role than the offer (semantics 159).
+    #[error("{resource} is not to be reserved for {role}, the role it was offered for")]
+    OtherRole {
+        /// What.
+        resource: Resource,
+        /// The offer's role.
+        role: Role,
+    },
+    /// The framework has left the role since the offer was made.
+    #[error("the framework is no longer subscribed to role {0}")]
+    NotSubscribed(Role),
+    /// The stack is not one of ever narrower roles (semantics 122).
+    #[error("the reservations of {0} do not refine one another")]
+    NotRefined(Resource),
+    /// Reserver or creator is missing or somebody else (semantics 159, 162).
+    #[error("{resource} does not name principal {principal}")]
+    OtherPrincipal {
+        /// What.
+        resource: Resource,
+        /// The framework's.
+        principal: Principal,
+    },
+    /// What may be taken back cannot be reserved (semantics 126, 127).
+    #[error("{0} is revocable")]
+    Revocable(Resource),
+    /// All must come from one provider (semantics 159).
+    #[error("{0} comes from another provider than the resources before it")]
+    OtherProvider(Resource),
+    /// Reservations of volumes cannot change (semantics 161).
+    #[error("{0} is a persistent volume, which has to be destroyed first")]
+    IsVolume(Resource),
+    /// A whole description of a persistent volume was expected (semantics 162).
+    #[error("{0} does not describe a persistent volume")]
+    NotVolume(Resource),
+    /// Only frameworks that know of shared resources may make them (semantics 162).
+    #[error("{0} is shared, which the framework is not capable of")]
+    NotCapable(Resource),
+    /// The id is taken (semantics 128).
+    #[error("role {role} has a volume {id} on this agent already")]
+    VolumeExists {
+        /// Its id.
+        id: Arc<str>,
+        /// Whose.
+        role: Role,
+    },
+    /// Nothing to destroy (semantics 163).
+    #[error("{0} is not on this agent")]
+    VolumeUnknown(Resource),
+    /// A task or executor has it (semantics 163).
+    #[error("{0} is in use")]
+    VolumeInUse(Resource),
+}

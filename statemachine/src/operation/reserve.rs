@@ -1,0 +1,188 @@
+//! RESERVE: resources are held for the role that was offered them.
+
+use super::convert::{Conversion, convert};
+use super::{ConversionError, Given, opened};
+use crate::draft::Draft;
+use crate::id::Principal;
+use crate::offer::Hand;
+use crate::resources::{ReservationKind, Resource, Resources};
+use crate::state::State;
+
+/// Pushes the last reservation of each resource named.
+pub(crate) fn reserve(
+    draft: &mut Draft<'_>,
+    hand: &mut Hand,
+    given: &Given,
+) -> Result<(), ConversionError> {
+    let reserved = check(draft.state(), hand, given)?.clone();
+    let unreserved = reserved.iter().map(Resource::unreserved).collect();
+    convert(draft, hand, Conversion::Reserve, (unreserved, reserved))
+}
+
+/// The rules of semantics 159, 122 and 127.
+fn check<'a>(
+    state: &'a State,
+    hand: &Hand,
+    given: &'a Given,
+) -> Result<&'a Resources, ConversionError> {
+    let (named, _) = opened(state, hand, given)?;
+    let framework = state.frameworks.get(&hand.framework).map(|framework| &framework.description);
+    if !framework.is_some_and(|framework| framework.roles.contains(&hand.role)) {
+        return Err(ConversionError::NotSubscribed(hand.role.clone()));
+    }
+    let principal = framework.and_then(|framework| framework.principal.as_ref());
+    let provider = named.iter().next().and_then(|first| first.provider.clone());
+    for resource in named {
+        check_one(resource, hand, principal)?;
+        if resource.provider != provider {
+            return Err(ConversionError::OtherProvider(resource.clone()));
+        }
+    }
+    Ok(named)
+}
+
+fn check_one(
+    resource: &Resource,
+    hand: &Hand,
+    principal: Option<&Principal>,
+) -> Result<(), ConversionError> {
+    let refused = || resource.clone();
+    let Some(last) = resource.dynamic_reservation() else {
+        return Err(ConversionError::NotReserved(refused()));
+    };
+    if last.role != hand.role || &*last.role == "*" {
+        return Err(ConversionError::OtherRole { resource: refused(), role: hand.role.clone() });
+    }
+    let stack = resource.reservations.windows(2);
+    let mut refined = stack.map(|pair| {
+        pair[1].kind == ReservationKind::Dynamic && pair[1].role.is_below(&pair[0].role)
+    });
+    if !refined.all(|refined| refined) {
+        return Err(ConversionError::NotRefined(refused()));
+    }
+    if let Some(principal) =
+        principal.filter(|principal| last.principal.as_ref() != Some(principal))
+    {
+        let principal = principal.clone();
+        return Err(ConversionError::OtherPrincipal { resource: refused(), principal });
+    }
+    if resource.revocable {
+        return Err(ConversionError::Revocable(refused()));
+    }
+    if resource.volume_id().is_some() || resource.shared {
+        return Err(ConversionError::IsVolume(refused()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ROLE, check, check_refused, subscribe, total, world};
+    use crate::offer::Operation;
+    use crate::resources::{Reservation, Resource, Resources};
+    use crate::testing::{World, plus, reserved, resources, volume};
+
+    fn reserve(resources: &Resources) -> Vec<Operation> {
+        vec![Operation::Reserve(Ok(resources.clone()))]
+    }
+
+    /// What it takes to reserve `cpus:1`, changed.
+    fn altered(change: impl Fn(&mut Resource)) -> Vec<Operation> {
+        let reserved = reserved(&resources("cpus:1"), ROLE);
+        let alter = |resource: &Resource| {
+            let mut resource = resource.clone();
+            change(&mut resource);
+            resource
+        };
+        reserve(&reserved.iter().map(alter).collect())
+    }
+
+    #[test]
+    fn unreserved_resources_become_reserved() {
+        let some = resources("cpus:1;mem:64");
+        check(reserve(&reserved(&some, ROLE)), &some, &reserved(&some, ROLE));
+    }
+
+    #[test]
+    fn reservations_are_refined_downwards() {
+        let above = resources("cpus(eng):2");
+        check(reserve(&reserved(&above, ROLE)), &above, &reserved(&above, ROLE));
+        let twice = reserved(&reserved(&resources("cpus:1"), "eng"), ROLE);
+        check_refused(reserve(&twice)); // nothing in hand is dynamically reserved for eng
+    }
+
+    #[test]
+    fn what_is_not_in_hand_cannot_be_reserved() {
+        check_refused(reserve(&reserved(&resources("cpus:4.001"), ROLE)));
+        check_refused(reserve(&plus(&resources("cpus:1"), &reserved(&resources("mem:1"), ROLE))));
+        check_refused(reserve(&Resources::default()));
+        check_refused(vec![Operation::Reserve(Err("not readable".into()))]);
+    }
+
+    #[test]
+    fn only_the_offered_role_can_reserve() {
+        check_refused(reserve(&reserved(&resources("cpus:1"), "eng"))); // semantics 159
+        check_refused(reserve(&reserved(&resources("cpus:1"), "eng/web/deep")));
+        check_refused(reserve(&resources("cpus(eng/web):1")));
+        check_refused(reserve(&reserved(&reserved(&resources("cpus:1"), "db"), ROLE)));
+    }
+
+    #[test]
+    fn star_is_never_reserved_for() {
+        let mut world = World::new();
+        world.agent("cpus:4;mem:4096");
+        let framework = world.framework(&["*"]);
+        let before = total(&world);
+        world.operate(framework, reserve(&reserved(&resources("cpus:1"), "*")));
+        assert_eq!(total(&world), before, "semantics 121");
+    }
+
+    #[test]
+    fn some_resources_are_never_reserved() {
+        check_refused(altered(|resource| resource.revocable = true)); // semantics 127
+        check_refused(altered(|resource| resource.shared = true));
+        check_refused(reserve(&volume("v", ROLE, 64)));
+        let provided = altered(|resource| resource.provider = Some("p".into()));
+        let [Operation::Reserve(Ok(provided))] = &provided[..] else { panic!("one operation") };
+        let mixed = plus(provided, &reserved(&resources("mem:1"), ROLE));
+        check_refused(reserve(&mixed)); // semantics 159
+    }
+
+    #[test]
+    fn the_reserver_is_who_the_framework_is() {
+        let as_reserver = |principal: Option<&str>| {
+            altered(|resource| {
+                let stack = resource.reservations.iter().cloned();
+                let name = |it| Reservation { principal: principal.map(Into::into), ..it };
+                resource.reservations = stack.map(name).collect();
+            })
+        };
+        for (principal, changes) in [(None, false), (Some("dev"), false), (Some("ops"), true)] {
+            let mut world = World::new();
+            world.agent("cpus:4;mem:4096");
+            let framework = subscribe(&mut world, Some("ops"));
+            let before = total(&world);
+            world.operate(framework, as_reserver(principal));
+            assert_eq!(total(&world) != before, changes, "semantics 159: {principal:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_reserved_goes_back_unfiltered() {
+        let (mut world, framework) = world();
+        world.allocate();
+        let offer = world.offers(framework)[0];
+        let some = reserved(&resources("cpus:1;mem:64"), ROLE);
+        let accept = crate::offer::Accept {
+            framework,
+            offers: vec![world.reference(offer)],
+            operations: reserve(&some),
+            refuse_seconds: None,
+        };
+        world.must(accept);
+        assert_eq!(world.state.book.filters.len(), 1, "semantics 100");
+        world.allocate();
+        let offer = world.offers(framework)[0];
+        assert!(world.state.offers[&offer].resources.contains(&some), "semantics 107");
+    }
+}
