@@ -1,6 +1,7 @@
 //! The sending side: one handle per peer and kind of traffic.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -128,9 +129,13 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
         let address = self.address.clone();
-        let requests: Frames =
-            Box::pin(input.map(move |request| address.seal(encode(&request)?.into())));
         Box::pin(async move {
+            // openraft sits out its backoff when the first request is polled for: connecting before
+            // that would try a peer that is down without any pause
+            let mut input = input.peekable();
+            Pin::new(&mut input).peek().await;
+            let requests: Frames =
+                Box::pin(input.map(move |request| address.seal(encode(&request)?.into())));
             let answers = self.peer.append(requests).await.map_err(|error| rpc(&error))?;
             let answers: BoxStream<'s, _> = Box::pin(answers.map(|answer| {
                 let answer = answer.and_then(|answer| decode::<AppendAnswer>(&answer));
