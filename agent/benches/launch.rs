@@ -21,10 +21,14 @@ const TOGETHER: usize = 1_000;
 async fn main() {
     let work = tempfile::tempdir().expect("a temporary directory");
     let master = FakeMaster::start().await;
-    let _agent = AgentProcess::start(&master, work.path());
+    let agent = AgentProcess::start(&master, work.path());
     master.wait_connected(1).await;
     one_by_one(&master).await;
     together(&master).await;
+    let (own, ended) = agent.processor_time();
+    let count = (SINGLE + TOGETHER) as u32;
+    report("processor time per container, the agent's own:", own / count);
+    report("processor time per container, its shim's and its own:", ended / count);
 }
 
 async fn one_by_one(master: &FakeMaster) {

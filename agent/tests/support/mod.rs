@@ -19,7 +19,8 @@ use protocol::v1::framework_info::{Capability, capability};
 use protocol::{rpc, v1};
 use rand::RngExt;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
 /// How long any test waits for anything.
@@ -140,11 +141,11 @@ impl FakeMaster {
         let port = listener.local_addr().expect("an address").port();
         let heard = Heard { is_acknowledging: true, term: 1, ..Heard::default() };
         let heard = Arc::new(Mutex::new(heard));
+        // Small messages must not wait for one another.
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let service = rpc::agents_server(Service(Arc::clone(&heard)));
         tokio::spawn(
-            tonic::transport::Server::builder()
-                .add_service(service)
-                .serve_with_incoming(TcpListenerStream::new(listener)),
+            tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming),
         );
         Self { heard, port }
     }
@@ -275,6 +276,21 @@ impl AgentProcess {
     pub(crate) fn restart(&mut self) {
         self.kill();
         self.child = spawn(self.master, &self.work_dir, self.port);
+    }
+
+    /// Processor time of the agent itself, and of its shims and containers that have ended.
+    pub(crate) fn processor_time(&self) -> (Duration, Duration) {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        let stat = stat.expect("a running agent");
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split(' ').collect();
+        // A tick is 10 ms on every Linux that we know.
+        let ticks = |first: usize| {
+            let numbers = fields.iter().skip(first).take(2);
+            Duration::from_millis(
+                numbers.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>() * 10,
+            )
+        };
+        (ticks(12), ticks(14))
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {
