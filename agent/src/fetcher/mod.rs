@@ -5,7 +5,7 @@ mod download;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,8 +97,8 @@ impl Fetcher {
         let file = sandbox.join(&name);
         match source(&uri.value)? {
             Source::File(path) => {
-                let (to, doing) = (file.clone(), uri.value.clone());
-                run_blocking(move || copy(&path, &to))
+                let (to, doing, reader) = (file.clone(), uri.value.clone(), owner.cloned());
+                run_blocking(move || copy(&path, &to, reader.as_ref()))
                     .await?
                     .map_err(|source| FetchError::Copy { uri: doing, source })?;
             }
@@ -188,15 +188,36 @@ fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)
 }
 
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let mut source = File::open(from)?;
+/// Copies a file that `reader` may read: the agent, which may read all, must not lend its rights.
+fn copy(from: &Path, to: &Path, reader: Option<&Credentials>) -> io::Result<()> {
+    // A fifo in its place must not be waited for.
+    let mut source = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(from)?;
     let metadata = source.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
+    if reader.is_some_and(|reader| !may_read(&metadata, reader)) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "its user may not read it"));
+    }
     let mut target = create(to)?;
     io::copy(&mut source, &mut target)?;
     target.set_permissions(fs::Permissions::from_mode(metadata.permissions().mode() & 0o777))
+}
+
+/// Whether the file's mode lets this user read it. As in the kernel, the first class that fits
+/// decides.
+fn may_read(metadata: &fs::Metadata, reader: &Credentials) -> bool {
+    let mode = metadata.mode();
+    if reader.user == 0 {
+        return true;
+    }
+    if metadata.uid() == reader.user {
+        return mode & 0o400 != 0;
+    }
+    if metadata.gid() == reader.group || reader.groups.contains(&metadata.gid()) {
+        return mode & 0o040 != 0;
+    }
+    mode & 0o004 != 0
 }
 
 #[cfg(test)]
@@ -268,5 +289,28 @@ mod tests {
             assert!(error.to_string().contains(value), "{error}");
         }
         assert_eq!(fetcher.counts.failed.load(std::sync::atomic::Ordering::Relaxed), 4);
+    }
+
+    #[test]
+    fn users_fetch_only_what_they_may_read() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let (owner, group) = {
+            let metadata = file.path().metadata().expect("metadata");
+            (metadata.uid(), metadata.gid())
+        };
+        let stranger = |groups: &[u32]| Credentials {
+            user: owner + 1000,
+            group: group + 1000,
+            groups: groups.to_vec(),
+        };
+        for (mode, by_stranger, by_member) in
+            [(0o600, false, false), (0o640, false, true), (0o604, true, false), (0o644, true, true)]
+        {
+            let permissions = fs::Permissions::from_mode(mode);
+            fs::set_permissions(file.path(), permissions).expect("changed");
+            let metadata = file.path().metadata().expect("metadata");
+            assert_eq!(may_read(&metadata, &stranger(&[])), by_stranger, "{mode:o}");
+            assert_eq!(may_read(&metadata, &stranger(&[group])), by_member, "{mode:o}");
+        }
     }
 }
