@@ -77,6 +77,23 @@ impl Reader {
     /// # Errors
     /// When there is none, it is of another format, or a file is damaged: the file is named.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        let mut tries = 1;
+        loop {
+            match Self::open_once(dir) {
+                Ok(reader) if reader.is_gapless() || tries == MAX_COPIES => return Ok(reader),
+                Ok(_) => {}
+                Err(OpenError::Io { path, source })
+                    if source.kind() == ErrorKind::NotFound
+                        && history::range_in_name(&path).is_some()
+                        && tries < MAX_COPIES => {}
+                Err(error) => return Err(error),
+            }
+            // a live master let go of its oldest segment meanwhile
+            tries += 1;
+        }
+    }
+
+    fn open_once(dir: &Path) -> Result<Self, OpenError> {
         let identity = Identity::load(dir)?.ok_or_else(|| OpenError::Missing(dir.into()))?;
         // the tail first: what leaves it for the history meanwhile is then seen twice, not never
         let (tail, state) = copy_tail(dir)?;
@@ -84,6 +101,13 @@ impl Reader {
         segments.retain(|it| state.purged.is_none_or(|purged| it.last.index > purged.index));
         history::check_order(&segments)?;
         Ok(Self { dir: dir.to_path_buf(), identity, segments, tail, state })
+    }
+
+    /// Whether the oldest entry that should be there is.
+    fn is_gapless(&self) -> bool {
+        let tail = self.state.entries.map(|(first, _)| first);
+        let oldest = self.segments.first().map(|segment| segment.first).or(tail);
+        oldest.is_none_or(|oldest| oldest <= self.bounds().first)
     }
 
     /// Whose journal it is.
