@@ -214,3 +214,58 @@ fn unexpected(answer: Answer) -> RPCError<TypeConfig> {
         _ => "the answer is of another kind than the question".into(),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::{FutureExt, stream};
+
+    use super::*;
+    use crate::transport::BoxFuture;
+
+    /// A peer that is down, and counts how often it was tried.
+    #[derive(Clone, Default)]
+    struct Down(Arc<AtomicUsize>);
+
+    impl Down {
+        fn refuse<T: Send>(&self) -> BoxFuture<'_, Result<T, TransportError>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async { Err(TransportError("down".into())) })
+        }
+    }
+
+    impl Transport for Down {
+        fn peer(&self, _node: u64, _address: &str) -> Box<dyn Peer> {
+            Box::new(self.clone())
+        }
+    }
+
+    impl Peer for Down {
+        fn ask(&self, _request: Bytes) -> BoxFuture<'_, Result<Bytes, TransportError>> {
+            self.refuse()
+        }
+        fn append(&self, _requests: Frames) -> BoxFuture<'_, Result<Frames, TransportError>> {
+            self.refuse()
+        }
+        fn snapshot(&self, _chunks: Frames) -> BoxFuture<'_, Result<Bytes, TransportError>> {
+            self.refuse()
+        }
+    }
+
+    #[test]
+    fn a_peer_is_not_tried_while_openraft_backs_off() {
+        let down = Down::default();
+        let (cluster_id, incarnation) = ("c".into(), "i".into());
+        let identity = Identity { format: crate::FORMAT, node: 1, cluster_id, incarnation };
+        let identity = Arc::new(RwLock::new(identity));
+        let network = Network { transport: Arc::new(down.clone()), identity };
+        let mut connection = network.connect(2, &Member::default());
+        // openraft holds the first request back until the backoff is over
+        let requests = stream::pending::<AppendEntriesRequest<TypeConfig>>();
+        let option = RPCOption::new(Duration::from_secs(1));
+        let answers = connection.stream_append(requests, option).now_or_never();
+        assert!(answers.is_none(), "it waits for the request");
+        assert_eq!(down.0.load(Ordering::Relaxed), 0);
+    }
+}
