@@ -24,7 +24,9 @@ mod suppress;
 pub use disconnect::{Disconnect, FrameworkDisconnected};
 pub use remove::{FrameworkRemoved, Teardown};
 pub use revive::{Revive, RolesRevived};
-pub use subscribe::{FrameworkResubscribed, FrameworkSubscribed, Subscribe};
+pub use subscribe::{
+    FrameworkResubscribed, FrameworkSubscribed, ROLE_BYTES_MAX, ROLES_MAX, Subscribe,
+};
 pub use suppress::{RolesSuppressed, Suppress};
 
 pub(crate) use disconnect::absent;

@@ -17,6 +17,11 @@ use crate::rejection::Rejection;
 use crate::state::State;
 use crate::time::Time;
 
+/// How many roles a framework may have. Mesos knows no limit.
+pub const ROLES_MAX: usize = 1000;
+/// How long a role's name may be. Mesos knows no limit.
+pub const ROLE_BYTES_MAX: usize = 255;
+
 /// SUBSCRIBE, its shape checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subscribe {
@@ -79,12 +84,25 @@ impl Decide for Subscribe {
                 "user 'root' may not run tasks here (--root_submissions=false)".into(),
             ));
         }
+        check_roles(&self.description.roles)?;
         let known = self.wire_id.as_ref().and_then(|wire_id| state.framework_ids.get(wire_id));
         match known.copied() {
             Some(id) => self.resubscribe(id, draft),
             None => Ok(self.subscribe(draft)),
         }
     }
+}
+
+/// Refuses roles without end: each is kept, shown and sorted with all its ancestors.
+fn check_roles(roles: &[Role]) -> Result<(), Rejection> {
+    let fault = if roles.len() > ROLES_MAX {
+        format!("a framework may have {ROLES_MAX} roles at most, not {}", roles.len())
+    } else if roles.iter().any(|role| role.len() > ROLE_BYTES_MAX) {
+        format!("a role's name may have {ROLE_BYTES_MAX} bytes at most")
+    } else {
+        return Ok(());
+    };
+    Err(Rejection::FrameworkInvalid(fault.into()))
 }
 
 impl Subscribe {
@@ -230,6 +248,26 @@ mod tests {
         let made = world.framework(&["*"]);
         assert_eq!(&*framework(&world, made).wire_id, "c-0002");
         assert_ne!(brought, made);
+    }
+
+    #[test]
+    fn roles_have_limits() {
+        let mut world = World::new();
+        let many: Vec<_> = (0..=ROLES_MAX).map(|number| number.to_string()).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        let deep = ["a"; 129].join("/");
+        for (roles, fits) in [
+            (&many[..], false),
+            (&many[1..], true),
+            (&[&deep[..]], false),
+            (&[&deep[..ROLE_BYTES_MAX]], true),
+        ] {
+            let subscribe = world.subscription(None, roles);
+            assert_eq!(world.ask(subscribe).is_ok(), fits);
+        }
+        world.agent("cpus:1;mem:64");
+        world.allocate();
+        assert_eq!(world.state.offers.len(), 1, "a deep tree is walked");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Offer;
 use super::filter::refuse;
 use super::launch;
+use crate::allocator::exclusive;
 use crate::command::Decide;
 use crate::draft::{Draft, Reply};
 use crate::effect::Effect;
@@ -15,7 +16,7 @@ use crate::event::Fold;
 use crate::id::{AgentId, FrameworkId, OfferId, Role};
 use crate::operation;
 use crate::rejection::Rejection;
-use crate::resources::Resources;
+use crate::resources::{Resource, Resources};
 use crate::state::State;
 use crate::status::{Reason, Status, TaskState};
 use crate::task::{TaskRefused, TaskSpec};
@@ -79,6 +80,22 @@ pub(crate) struct Hand {
     /// What operations of this call made and nothing has used yet: it goes back unfiltered
     /// (semantics 100).
     pub(crate) converted: Resources,
+}
+
+impl Hand {
+    /// Whether all that is needed is there. One copy of what is shared does for any number of uses
+    /// (semantics 101).
+    pub(super) fn holds(&self, needed: &Resources) -> bool {
+        let shared = |resource: &&Resource| resource.shared;
+        self.rest.contains(&needed.filtered(|resource| !resource.shared))
+            && needed.iter().filter(shared).all(|it| self.rest.iter().any(|held| held == it))
+    }
+
+    /// Something is used from now on; what is shared stays in hand all the same.
+    pub(super) fn spend(&mut self, used: &Resources) {
+        self.rest.remove_each(exclusive(used));
+        self.converted.remove_all(used);
+    }
 }
 
 impl Decide for Accept {
@@ -319,6 +336,17 @@ mod tests {
         world.accept(framework, &offers[..1], launch(&tasks));
         check_refused(&mut world, framework, TaskState::Error, "more than available");
         assert_eq!(world.state.tasks.len(), 2, "semantics 92");
+    }
+
+    #[test]
+    fn revocable_resources_do_not_mix_with_others_of_their_name() {
+        let (mut world, framework, offers) = offered();
+        let mut mixed = task("t", AgentId(0));
+        let revocable = resources("cpus:1");
+        let revocable = revocable.iter().map(|it| Resource { revocable: true, ..it.clone() });
+        mixed.resources.add_all(&revocable.collect());
+        world.accept(framework, &offers[..1], launch(&[mixed]));
+        check_refused(&mut world, framework, TaskState::Error, "mix revocable"); // semantics 129
     }
 
     #[test]

@@ -72,7 +72,10 @@ fn check(state: &State, hand: &Hand, task: &TaskSpec) -> Result<Resources, Strin
     if let Some(executor) = new_executor(state, hand, task)? {
         needed.add_all(&executor.resources);
     }
-    if hand.rest.contains(&needed) {
+    if let Some(name) = needed.mixed() {
+        return Err(format!("Task and its executor mix revocable and non-revocable {name}"));
+    }
+    if hand.holds(&needed) {
         Ok(needed)
     } else {
         Err(format!(
@@ -110,8 +113,7 @@ fn new_executor(
 }
 
 fn start(draft: &mut Draft<'_>, hand: &mut Hand, task: &TaskSpec, needed: &Resources) {
-    hand.rest.take_all(needed);
-    hand.converted = hand.converted.without(needed);
+    hand.spend(needed);
     let new_executor = new_executor(draft.state(), hand, task).ok().flatten();
     draft.record(TaskLaunched {
         key: TaskKey { framework: hand.framework, task: task.id.clone() },

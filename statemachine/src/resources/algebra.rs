@@ -131,6 +131,14 @@ impl Resources {
         Self(Arc::new(self.iter().filter(|resource| wanted(resource)).cloned().collect()))
     }
 
+    /// A name of which there are both revocable and other resources: no task may have such
+    /// (semantics 129).
+    pub fn mixed(&self) -> Option<&Name> {
+        let mut named = self.0.chunk_by(|a, b| a.name == b.name);
+        let mixed = named.find(|named| named.iter().any(|it| it.revocable != named[0].revocable));
+        mixed.map(|named| &named[0].name)
+    }
+
     /// The sum of all scalars of this name, whatever they are reserved for.
     pub fn scalar(&self, name: &Name) -> Scalar {
         let named = self.iter().filter(|resource| resource.name == *name);
