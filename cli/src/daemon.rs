@@ -6,7 +6,8 @@ use clap::Args;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getppid};
-use tokio::signal::unix::{SignalKind, signal};
+
+use crate::interrupt::Interrupts;
 
 /// Ties a process to the one that started it.
 #[derive(Debug, Args)]
@@ -45,13 +46,9 @@ where
     lifeline.hold()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut interrupts = Interrupts::new()?;
         let shutdown = async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+            interrupts.next().await;
         };
         work(Box::pin(shutdown)).await?;
         Ok(ExitCode::SUCCESS)

@@ -4,6 +4,7 @@ mod client;
 mod daemon;
 mod execute;
 mod exit;
+mod interrupt;
 mod local;
 mod logging;
 mod say;

@@ -4,19 +4,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use nix::sys::signal::Signal as SignalNumber;
 use protocol::v1::scheduler::{Call, Event, event};
 use protocol::v1::task_status::Reason;
 use protocol::v1::{
     FrameworkId, FrameworkInfo, Offer, OfferId, TaskId, TaskInfo, TaskState, TaskStatus,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
 use super::work::Work;
 use super::{exit_status, framework, offers};
 use crate::client::{Address, EventStream, Leader, Sandbox, StreamError, Subscription};
 use crate::exit;
+use crate::interrupt::Interrupts;
 use crate::say::say;
 
 /// How long we look for a leader, at the start and whenever it is gone.
@@ -42,7 +41,7 @@ struct Runner<'a> {
     phase: Phase,
     sandbox: Option<Sandbox>,
     has_complained: bool,
-    interrupts: [(Signal, u8); 2],
+    interrupts: Interrupts,
 }
 
 /// Why one subscription is over.
@@ -69,10 +68,7 @@ pub(crate) async fn run(
         phase: Phase::Waiting,
         sandbox: None,
         has_complained: false,
-        interrupts: [
-            (signal(SignalKind::interrupt())?, SignalNumber::SIGINT as u8),
-            (signal(SignalKind::terminate())?, SignalNumber::SIGTERM as u8),
-        ],
+        interrupts: Interrupts::new()?,
     };
     runner.run(masters).await
 }
@@ -81,7 +77,10 @@ impl Runner<'_> {
     async fn run(&mut self, masters: &[Address]) -> anyhow::Result<ExitCode> {
         let mut leader = Leader::among(masters);
         loop {
-            let (subscription, mut events) = leader.subscribe(&self.info).await?;
+            let (subscription, mut events) = tokio::select! {
+                subscribed = leader.subscribe(&self.info) => subscribed?,
+                signal = self.interrupts.next() => return Ok((exit::SIGNALLED + signal).into()),
+            };
             match self.follow(&subscription, &mut events).await? {
                 End::Task(state, message) => {
                     self.copy_rest().await;
@@ -106,12 +105,9 @@ impl Runner<'_> {
         events: &mut EventStream,
     ) -> anyhow::Result<End> {
         loop {
-            let [(interrupt, interrupt_number), (terminate, terminate_number)] =
-                &mut self.interrupts;
             let event = tokio::select! {
                 event = events.next() => event,
-                _ = interrupt.recv() => return Ok(End::Interrupted(*interrupt_number)),
-                _ = terminate.recv() => return Ok(End::Interrupted(*terminate_number)),
+                signal = self.interrupts.next() => return Ok(End::Interrupted(signal)),
                 () = sleep(OUTPUT_PAUSE), if self.sandbox.is_some() => {
                     self.copy().await?;
                     continue;

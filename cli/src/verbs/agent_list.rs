@@ -93,5 +93,6 @@ fn row(agent: Agent) -> AgentRow {
 fn amount(resources: &[Resource], name: &str) -> f64 {
     let named = resources.iter().filter(|resource| resource.name == name);
     let sum: f64 = named.filter_map(|resource| resource.scalar).map(|scalar| scalar.value).sum();
-    (sum * 1000.0).round() / 1000.0
+    // An empty sum is -0, which people would see.
+    (sum * 1000.0).round() / 1000.0 + 0.0
 }

@@ -6,13 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use nix::sys::signal::Signal;
 use tempfile::TempDir;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::block_on;
 use crate::execute::{self, Work};
 use crate::exit;
+use crate::interrupt::Interrupts;
 use crate::local::{Cluster, Plan, Shape};
 use crate::say::say;
 
@@ -77,10 +76,11 @@ impl Local {
         let plan = Plan::new(shape, &work_dir)?;
         plan.check_ports()?;
         let masters = plan.masters();
+        let mut interrupts = Interrupts::new()?;
         let mut cluster = Cluster::start(plan)?;
         let outcome = tokio::select! {
             outcome = self.work(&mut cluster, &masters) => outcome,
-            signal = interrupted() => signal.map(|signal| self.interrupted_exit(signal)),
+            signal = interrupts.next() => Ok(self.interrupted_exit(signal)),
         };
         cluster.end().await;
         outcome
@@ -128,15 +128,5 @@ impl Local {
             .tempdir()
             .context("making a work directory")?;
         Ok((temporary.path().to_owned(), Some(temporary)))
-    }
-}
-
-/// Returns the number of the first Ctrl-C or SIGTERM.
-async fn interrupted() -> anyhow::Result<u8> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => Ok(Signal::SIGINT as u8),
-        _ = terminate.recv() => Ok(Signal::SIGTERM as u8),
     }
 }

@@ -119,6 +119,7 @@ pub(crate) struct Masters {
     /// Masters to ask: host:port, separated by commas; any of them leads to the leader
     #[arg(
         long = "master",
+        global = true,
         value_name = "HOST:PORT,...",
         env = "MESOLITH_MASTER",
         value_delimiter = ',',
