@@ -90,9 +90,10 @@ async fn begin(
         })?;
     let ticket = Ticket::Agent(opened.session);
     let submitted = master.inbox.submit(term, (register.into(), bytes), None, ticket).await;
-    match submitted {
-        Ok(()) => Ok(opened),
-        Err(SubmitError) => Err(not_leader(master, Standing::Electing)),
+    // a stream that was opened after leadership had gone would wait for ever
+    match (submitted, master.stand.now()) {
+        (Ok(()), Standing::Leading(current)) if current == term => Ok(opened),
+        (_, standing) => Err(not_leader(master, standing)),
     }
 }
 

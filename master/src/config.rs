@@ -32,7 +32,7 @@ pub struct Config {
     /// Port that others reach this master at, when it is not the one it listens on.
     #[arg(long, alias = "advertise_port", env = "MESOLITH_ADVERTISE_PORT")]
     pub advertise_port: Option<u16>,
-    /// Directory of this master's journal. It must be empty at first, and belongs to this master alone.
+    /// Directory of this master's journal: empty at first, and this master's alone.
     #[arg(long, alias = "work_dir", env = "MESOLITH_WORK_DIR")]
     pub work_dir: PathBuf,
     /// All founding masters, this one among them, as host:port,host:port,…; alone by default.

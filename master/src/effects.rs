@@ -36,13 +36,22 @@ pub(crate) async fn send(master: Arc<Master>, mut outgoing: mpsc::Receiver<Outgo
 }
 
 fn release_all(master: &Master, term: u64, release: Release<Ticket>) {
+    let mut listeners = Vec::new();
     for Decided { ticket, outcome, effects } in release.decided {
-        if let Some(ticket) = ticket {
-            answer(master, &release.state, term, ticket, outcome);
+        match ticket {
+            Some(Ticket::Operator(session, caller)) => listeners.push((session, caller)),
+            Some(ticket) => answer(master, &release.state, term, ticket, outcome),
+            None => {}
         }
         for effect in effects {
             dispatch(master, &release.state, effect);
         }
+    }
+    // the state has all of this release in it: events go on after that
+    for (session, caller) in listeners {
+        master.streams.listen(session);
+        // an operator that hung up does not want to know
+        let _ = caller.send(release.state.clone());
     }
 }
 
@@ -55,7 +64,7 @@ fn answer(
     outcome: Result<Reply, Rejection>,
 ) {
     match (ticket, outcome) {
-        (Ticket::Nobody, _) => {}
+        (Ticket::Nobody | Ticket::Operator(..), _) => {}
         // a caller that hung up does not want to know
         (Ticket::Caller(caller), outcome) => drop(caller.send(outcome)),
         (Ticket::Scheduler(session), Ok(Reply::Subscribed(framework, wire_id))) => {

@@ -202,8 +202,8 @@ fn agree(own: &str, answers: Vec<Answer>) -> Result<Taken, FormError> {
     Ok(Taken { node, founding: Some((members, cluster_id)) })
 }
 
-/// Makes sure that the quorum that an open journal belongs to is formed. Done again by a founder that
-/// died halfway; a journal that holds something needs nothing.
+/// Makes sure that the quorum that an open journal belongs to is formed. Done again by a founder
+/// that died halfway; a journal that holds something needs nothing.
 pub(crate) async fn form(
     config: &Config,
     journal: &Journal,

@@ -1,8 +1,8 @@
 //! The master: requests become commands, committed events become effects.
 //!
-//! Nothing here decides about offers or tasks; the core does (`statemachine`). What lives here is the
-//! leader's loop around the core, the journal's machine, the HTTP and gRPC APIs, and the views that
-//! operators read.
+//! Nothing here decides about offers or tasks; the core does (`statemachine`). What lives here is
+//! the leader's loop around the core, the journal's machine, the HTTP and gRPC APIs, and the views
+//! that operators read.
 //!
 //! ```text
 //!  HTTP, gRPC ──▶ api, agents ──Command──▶ leader ──Batch──▶ journal ──▶ replica (committed State)

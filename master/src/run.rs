@@ -51,8 +51,8 @@ pub enum RunError {
 /// Runs a master until `shutdown` is done.
 ///
 /// # Errors
-/// When the flags make no sense, the port or the directory cannot be used, or the master cannot take
-/// its place in the quorum.
+/// When the flags make no sense, the port or the directory cannot be used, or the master cannot
+/// take its place in the quorum.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
     let listener = listen(&config)?;
     run_on(listener, config, shutdown).await

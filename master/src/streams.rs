@@ -50,6 +50,8 @@ struct Agent {
 struct Operator {
     content_type: ContentType,
     outbox: Outbox<Bytes>,
+    /// Set once it is known from which state its events go on.
+    is_listening: bool,
 }
 
 /// The client's side of a new stream. Dropped with the connection, and the stream ends.
@@ -102,7 +104,8 @@ impl Streams {
     ) -> Opened<Bytes> {
         let (outbox, opened) = self.opened(term);
         let mut open = self.lock();
-        open.operators.insert(opened.session, Operator { content_type, outbox });
+        open.operators
+            .insert(opened.session, Operator { content_type, outbox, is_listening: false });
         while open.operators.len() > max {
             open.operators.pop_first();
         }
@@ -177,19 +180,20 @@ impl Streams {
         self.lock().operators.len()
     }
 
-    /// Sends a record to one operator.
-    pub(crate) fn inform(&self, session: Session, record: Bytes) {
-        let mut open = self.lock();
-        let Some(operator) = open.operators.get(&session) else { return };
-        if operator.outbox.push(record.len(), record).is_err() {
-            open.operators.remove(&session);
+    /// From now on an operator hears every [`broadcast`](Self::broadcast).
+    pub(crate) fn listen(&self, session: Session) {
+        if let Some(operator) = self.lock().operators.get_mut(&session) {
+            operator.is_listening = true;
         }
     }
 
-    /// Sends a record to every operator; those that do not take it are dropped.
+    /// Sends a record to every operator that listens; those that do not take it are dropped.
     pub(crate) fn broadcast(&self, mut write: impl FnMut(ContentType) -> Bytes) {
         let mut written: [Option<Bytes>; 2] = [None, None];
         self.lock().operators.retain(|_, operator| {
+            if !operator.is_listening {
+                return true;
+            }
             let slot = usize::from(operator.content_type == ContentType::Protobuf);
             let record = written[slot].get_or_insert_with(|| write(operator.content_type)).clone();
             operator.outbox.push(record.len(), record).is_ok()

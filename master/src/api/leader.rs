@@ -18,8 +18,8 @@ pub(super) fn leading(master: &Master, uri: &Uri) -> Result<u64, Refusal> {
     }
 }
 
-/// Whether reads are answered here. A journal that has stopped (a full disk) takes no decisions, but
-/// where there is no other master nobody else takes any either, and what was decided can be read.
+/// Whether reads are answered here. A journal that has stopped (a full disk) takes no decisions,
+/// but where there is no other master nobody else takes any either, and what was decided can be read.
 pub(super) fn readable(master: &Master, uri: &Uri) -> Result<(), Refusal> {
     let is_alone = || master.journal.status().members.len() <= 1;
     match leading(master, uri) {
@@ -36,6 +36,11 @@ pub(super) fn leader(master: &Master) -> Result<String, Refusal> {
         Standing::Following(address) => Ok(address),
         other => Err(unavailable(other)),
     }
+}
+
+/// Refuses if this master does not lead in `term` any more.
+pub(super) fn leading_still(master: &Master, term: u64) -> Result<(), Refusal> {
+    if master.stand.now() == Standing::Leading(term) { Ok(()) } else { Err(lost()) }
 }
 
 /// The answer to a call whose outcome is not known, because leadership went.

@@ -12,13 +12,16 @@ use protocol::v1::master::response::{
 };
 use protocol::v1::master::{Call, Event, Response as Answer, event};
 use protocol::v1::{Flag, Metric, Role, VersionInfo};
+use statemachine::cluster::Tick;
 use statemachine::{Rejection, State, framework};
+use tokio::sync::oneshot;
 
 use super::body::{Body, Refusal, status, whole};
 use super::scheduler::{accepted, read_call};
 use super::{leader, stream};
 use crate::convert::{resources, seconds};
 use crate::effects::{HEARTBEAT_SECONDS, record};
+use crate::leader::Ticket;
 use crate::master::{API_VERSION, Master};
 use crate::metrics;
 use crate::views::{self, operator};
@@ -38,7 +41,7 @@ pub(super) async fn answer(
     match r#type {
         Type::Subscribe => {
             let term = leader::leading(master, &parts.uri)?;
-            Ok(subscribe(master, term, content_type))
+            subscribe(master, term, content_type).await
         }
         Type::Teardown => {
             let term = leader::leading(master, &parts.uri)?;
@@ -191,15 +194,25 @@ fn of_type(r#type: response::Type) -> Answer {
     Answer { r#type: Some(r#type as i32), ..Answer::default() }
 }
 
-/// Opens a stream of events, which begins with the state that they go on from.
-fn subscribe(master: &Arc<Master>, term: u64, content_type: ContentType) -> Response<Body> {
-    let heartbeat = record(content_type, &operator::of_type(event::Type::Heartbeat));
+/// Opens a stream of events, which begins with the state that they go on from. The leader says
+/// which state that is, in the order of its decisions, so that no event is missed or told twice.
+async fn subscribe(
+    master: &Arc<Master>,
+    term: u64,
+    content_type: ContentType,
+) -> Result<Response<Body>, Refusal> {
     let max = master.config.max_operator_event_stream_subscribers as usize;
     let opened = master.streams.open_operator(term, content_type, max);
-    let first = begin(&master.committed.state(), content_type);
-    master.streams.inform(opened.session, first);
-    master.streams.inform(opened.session, heartbeat.clone());
-    stream::response(opened, content_type, heartbeat)
+    let (sender, receiver) = oneshot::channel();
+    let ticket = Ticket::Operator(opened.session, sender);
+    let submitted = master.inbox.submit(term, (Tick.into(), 0), None, ticket).await;
+    submitted.map_err(|_| leader::lost())?;
+    let state = receiver.await.map_err(|_| leader::lost())?;
+    let heartbeat = record(content_type, &operator::of_type(event::Type::Heartbeat));
+    let first = tokio::task::spawn_blocking(move || begin(&state, content_type)).await;
+    let first = first.map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    let first = [first, heartbeat.clone()];
+    Ok(stream::response(opened, content_type, first, heartbeat))
 }
 
 fn begin(state: &State, content_type: ContentType) -> Bytes {

@@ -132,7 +132,10 @@ async fn subscribe(
             master.streams.end(session);
         }
     }
-    let mut response = stream::response(opened, content_type, scheduler_heartbeat(content_type));
+    // a stream that was opened after leadership had gone would wait for ever
+    leader::leading_still(master, term)?;
+    let heartbeat = scheduler_heartbeat(content_type);
+    let mut response = stream::response(opened, content_type, [], heartbeat);
     if let Ok(stream_id) = HeaderValue::from_str(&stream_id) {
         response.headers_mut().insert(STREAM_ID, stream_id);
     }

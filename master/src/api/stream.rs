@@ -1,6 +1,7 @@
 //! The body of a stream: one record a frame, and so one HTTP chunk (clients.md), with a heartbeat
 //! whenever the interval is over.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,6 +20,8 @@ use crate::streams::Opened;
 /// A stream of records to one client.
 #[derive(Debug)]
 struct Records {
+    /// What comes before all else.
+    first: VecDeque<Bytes>,
     opened: Opened<Bytes>,
     heartbeat: Bytes,
     interval: Interval,
@@ -30,12 +33,14 @@ struct Records {
 pub(super) fn response(
     opened: Opened<Bytes>,
     content_type: ContentType,
+    first: impl IntoIterator<Item = Bytes>,
     heartbeat: Bytes,
 ) -> Response<Body> {
     let period = Duration::from_secs_f64(HEARTBEAT_SECONDS);
     let mut interval = tokio::time::interval_at(Instant::now() + period, period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let records = Records { opened, heartbeat, interval, has_begun: false };
+    let first = first.into_iter().collect();
+    let records = Records { first, opened, heartbeat, interval, has_begun: false };
     let mut response = Response::new(boxed(records));
     let media_type = HeaderValue::from_static(content_type.as_str());
     response.headers_mut().insert(CONTENT_TYPE, media_type);
@@ -50,6 +55,10 @@ impl hyper::body::Body for Records {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Some(record) = self.first.pop_front() {
+            self.has_begun = true;
+            return Poll::Ready(Some(Ok(Frame::data(record))));
+        }
         if let Poll::Ready(next) = self.opened.drain.poll_next(context) {
             self.has_begun = true;
             return Poll::Ready(next.map(|record| Ok(Frame::data(record))));

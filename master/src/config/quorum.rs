@@ -28,8 +28,8 @@ pub enum QuorumError {
 }
 
 impl Config {
-    /// The founding masters in the order of their numbers in the quorum: sorted, so that each master
-    /// numbers them alike, however its own list is ordered.
+    /// The founding masters in the order of their numbers in the quorum: sorted, so that each
+    /// master numbers them alike, however its own list is ordered.
     pub fn founders(&self) -> Result<Vec<String>, QuorumError> {
         if self.masters.is_empty() {
             return Ok(vec![self.address()]);

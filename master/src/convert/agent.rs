@@ -3,6 +3,7 @@
 use prost::Message;
 use protocol::agents::Hello;
 use protocol::resource::ResourceError;
+use protocol::rpc::VERSION;
 use protocol::v1::{AgentInfo, agent_info};
 use statemachine::agent::{Agent, Description, ExecutorReport, Register, TaskReport};
 use statemachine::{Capabilities, EventNumber, Session, State, TaskState};
@@ -16,7 +17,7 @@ const AGENT_PORT: i32 = 5051;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HelloError {
     /// It speaks another version of the protocol.
-    #[error("the agent speaks version {0} of the agent protocol, this master version {version}", version = protocol::rpc::VERSION)]
+    #[error("the agent speaks version {0} of the agent protocol, this master {VERSION}")]
     Version(u32),
     /// It says nothing of the agent.
     #[error("the hello lacks the agent's info")]
@@ -39,7 +40,7 @@ pub(crate) enum HelloError {
 
 /// Reads a Hello that came over `session`.
 pub(crate) fn read(state: &State, hello: &Hello, session: Session) -> Result<Register, HelloError> {
-    if hello.version != protocol::rpc::VERSION {
+    if hello.version != VERSION {
         return Err(HelloError::Version(hello.version));
     }
     if !hello.cluster_id.is_empty() && hello.cluster_id != *state.cluster.id {

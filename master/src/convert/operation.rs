@@ -47,7 +47,8 @@ fn group_tasks(group: offer::operation::LaunchGroup) -> Vec<TaskInfo> {
     group.task_group.tasks.into_iter().map(with_executor).collect()
 }
 
-/// Tasks of a launch; `with_id` names the operation if it has an id, which it must not (semantics 88).
+/// Tasks of a launch; `with_id` names the operation if it has an id, which it must not
+/// (semantics 88).
 fn launch(
     state: &State,
     wire_id: &str,

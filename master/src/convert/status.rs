@@ -79,7 +79,7 @@ impl<'a> Subject<'a> {
 /// A status as frameworks and operators see it.
 pub(crate) fn write(state: &State, subject: Subject<'_>, status: &Arc<Status>) -> TaskStatus {
     let told = decode_or_default(&status.payload);
-    // an answer to RECONCILE repeats what a sender said of itself, but the words are the master's own
+    // an answer to RECONCILE repeats what a sender said of itself, but in the master's words
     let executor = subject.executor.map(|executor| (**executor).into());
     TaskStatus {
         task_id: (**subject.task).into(),

@@ -102,9 +102,9 @@ impl<T> Core<T> {
         self.next_allocation <= now || self.is_tick_due(now)
     }
 
-    /// Decides `inputs` in order, then what time has brought about, then one allocation if something
-    /// asks for it. The batch is to be proposed now; releases come from [`committed`](Self::committed)
-    /// and, for decisions that nothing stands behind, from here.
+    /// Decides `inputs` in order, then what time has brought about, then one allocation if
+    /// something asks for it. The batch is to be proposed now; releases come from
+    /// [`committed`](Self::committed) and, for decisions that nothing stands behind, from here.
     pub fn turn(
         &mut self,
         clock: Time,

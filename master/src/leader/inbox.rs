@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use statemachine::{Command, Principal, Rejection, Reply, Session};
+use statemachine::{Command, Principal, Rejection, Reply, Session, State};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// Requests that may wait to be decided; more of them wait outside, and give up after a while.
@@ -19,6 +19,8 @@ pub(crate) enum Ticket {
     Scheduler(Session),
     /// An agent's stream.
     Agent(Session),
+    /// An operator's stream: who answers takes the state from which its events go on.
+    Operator(Session, oneshot::Sender<State>),
     /// The leader itself: from now on it serves in this term.
     Leader(u64),
 }

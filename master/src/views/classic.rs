@@ -1,5 +1,5 @@
-//! The JSON of the endpoints from before the v1 API (semantics T): flat, with every key present, and
-//! agents still called slaves. Written straight from the state, one entry at a time.
+//! The JSON of the endpoints from before the v1 API (semantics T): flat, with every key present,
+//! and agents still called slaves. Written straight from the state, one entry at a time.
 
 mod agents;
 mod frameworks;

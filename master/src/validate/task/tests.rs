@@ -64,7 +64,8 @@ fn executors_of_launch_are_custom_ones() {
     let ports = r#"{"name":"ports","type":"RANGES","ranges":{"range":[{"begin":1,"end":9}]}}"#;
     check(
         &format!(
-            r#""resources":[{ports}],"executor":{{"executor_id":{{"value":"e"}},{RUN},"resources":[{ports}]}}"#
+            r#""resources":[{ports}],"executor":{{"executor_id":{{"value":"e"}},{RUN},
+                "resources":[{ports}]}}"#
         ),
         "same ports",
     );

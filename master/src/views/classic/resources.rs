@@ -101,7 +101,8 @@ mod tests {
         check("", r#"{"cpus":0.0,"mem":0.0,"disk":0.0,"gpus":0.0}"#);
         check(
             "cpus:1.5;cpus(a):1;ports:[1-2,5-9];things:{a,b}",
-            r#"{"cpus":2.5,"mem":0.0,"disk":0.0,"gpus":0.0,"ports":"[1-2, 5-9]","things":"{a, b}"}"#,
+            r#"{"cpus":2.5,"mem":0.0,"disk":0.0,"gpus":0.0,"ports":"[1-2, 5-9]",
+                "things":"{a, b}"}"#,
         );
     }
 }
