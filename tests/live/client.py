@@ -32,6 +32,8 @@ class Ledger:
         self.asked = False
         # (state, uuid, reason), oldest first, each uuid once.
         self.updates = []
+        # (state, reason) of everything that the master said by itself.
+        self.answers = []
         self.acknowledged = set()
 
     @property
@@ -207,6 +209,8 @@ class Client(Scheduler):
             if task is not None:
                 # An update that comes again is not news; neither is what is said of a task that is over, since the
                 # master forgets those whose end was confirmed.
+                if uuid is None:
+                    task.answers.append((status["state"], status.get("reason")))
                 known = uuid is not None and any(uuid == known for _, known, _ in task.updates)
                 if not known and not task.ended:
                     task.updates.append((status["state"], uuid, status.get("reason")))

@@ -24,13 +24,12 @@ def asked(client, task_ids, expected):
     """Asks for these tasks, or for all, and waits for exactly these answers."""
     answers = {}
     with client.changed:
-        known = {task_id: len(task.updates) for task_id, task in client.tasks.items()}
+        known = {task_id: len(task.answers) for task_id, task in client.tasks.items()}
         assert client.call(client.driver.reconcileTasks, [client.tasks[it].info for it in task_ids])
 
     def complete():
         for task_id, task in client.tasks.items():
-            for state, uuid, reason in task.updates[known[task_id] :]:
-                assert uuid is None, f"an answer for {task_id} is to be acknowledged"
+            for state, reason in task.answers[known[task_id] :]:
                 assert reason == "REASON_RECONCILIATION", reason
                 answers[task_id] = state
         return answers.keys() >= expected.keys()
