@@ -10,7 +10,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Crates below ours that tell their whole life at `info`.
-const TALKATIVE: [&str; 5] = ["openraft", "h2", "hyper", "hyper_util", "tower"];
+const TALKATIVE: [&str; 4] = ["h2", "hyper", "hyper_util", "tower"];
 
 /// How much is logged, by the names that Mesos has for it and those of Rust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +20,15 @@ impl LoggingLevel {
     pub(crate) const INFO: Self = Self(Level::INFO);
     pub(crate) const WARNING: Self = Self(Level::WARN);
 
-    /// Others' lines below a warning are shown only to those who ask for debugging.
+    /// Others' lines below a warning are shown only to those who ask for debugging, and openraft's
+    /// below an error: it warns of a peer that is down at every heartbeat, where the journal says so
+    /// once.
     fn targets(self) -> Targets {
-        let theirs = if self.0 > Level::INFO { self.0 } else { self.0.min(Level::WARN) };
-        Targets::new().with_default(self.0).with_targets(TALKATIVE.map(|name| (name, theirs)))
+        let theirs = |most| if self.0 > Level::INFO { self.0 } else { self.0.min(most) };
+        Targets::new()
+            .with_default(self.0)
+            .with_targets(TALKATIVE.map(|name| (name, theirs(Level::WARN))))
+            .with_target("openraft", theirs(Level::ERROR))
     }
 }
 
@@ -65,10 +70,12 @@ mod tests {
     fn others_talk_less_than_we_do() {
         let info = LoggingLevel::INFO.targets();
         assert!(info.would_enable("master", &Level::INFO));
-        assert!(!info.would_enable("openraft::core", &Level::INFO));
-        assert!(info.would_enable("openraft::core", &Level::WARN));
+        assert!(!info.would_enable("h2::codec", &Level::INFO));
+        assert!(info.would_enable("h2::codec", &Level::WARN));
+        assert!(!info.would_enable("openraft::core", &Level::WARN));
+        assert!(info.would_enable("openraft::core", &Level::ERROR));
         let error = LoggingLevel(Level::ERROR).targets();
-        assert!(!error.would_enable("openraft::core", &Level::WARN));
+        assert!(!error.would_enable("h2::codec", &Level::WARN));
         let debug = LoggingLevel(Level::DEBUG).targets();
         assert!(debug.would_enable("openraft::core", &Level::DEBUG));
     }

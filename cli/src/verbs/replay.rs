@@ -114,22 +114,25 @@ impl Log {
 impl Verify {
     fn print(&self) -> anyhow::Result<()> {
         let sound = replay::verify(&Journal::open(&self.dir)?)?;
-        let mut stdout = io::stdout();
-        if self.json {
-            writeln!(stdout, "{}", serde_json::to_string(&sound)?)?;
-            return Ok(());
-        }
-        let snapshots = sound.snapshots_compared;
-        writeln!(
-            stdout,
-            "sound: entries {} to {}, {} events",
-            sound.first, sound.last, sound.events
-        )?;
-        writeln!(stdout, "  known to be committed  up to {}", sound.committed)?;
-        writeln!(stdout, "  snapshots compared     {snapshots}")?;
-        writeln!(stdout, "  hash of the chain      {}", sound.hash)?;
-        writeln!(stdout, "  digest of the state    {}", sound.digest)?;
-        Ok(())
+        let text = if self.json {
+            serde_json::to_string(&sound)?
+        } else {
+            format!(
+                "sound: entries {} to {}, {} events\n  \
+                 known to be committed  up to {}\n  \
+                 snapshots compared     {}\n  \
+                 hash of the chain      {}\n  \
+                 digest of the state    {}",
+                sound.first,
+                sound.last,
+                sound.events,
+                sound.committed,
+                sound.snapshots_compared,
+                sound.hash,
+                sound.digest
+            )
+        };
+        end(writeln!(io::stdout(), "{text}")).unwrap_or(Ok(()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -53,7 +54,7 @@ impl Network {
             node,
             incarnation: member.incarnation.as_str().into(),
         };
-        Connection { peer, address }
+        Connection { peer, address, answers: AtomicBool::new(true) }
     }
 }
 
@@ -61,6 +62,8 @@ impl Network {
 pub(crate) struct Connection {
     peer: Arc<dyn Peer>,
     address: Address,
+    /// Whether the last question was answered; a change is worth a line in the log.
+    answers: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -85,8 +88,20 @@ impl Connection {
     pub(crate) async fn ask(&self, ask: &Ask, limit: Duration) -> Result<Answer, TransportError> {
         let request = self.address.seal(encode(ask)?.into())?;
         let answer = tokio::time::timeout(limit, self.peer.ask(request)).await;
-        let answer = answer.map_err(|_| TransportError(format!("no answer in {limit:?}")))??;
-        decode(&answer)
+        let answer =
+            answer.unwrap_or_else(|_| Err(TransportError(format!("no answer in {limit:?}"))));
+        self.note(&answer);
+        decode(&answer?)
+    }
+
+    fn note(&self, answer: &Result<Bytes, TransportError>) {
+        let answered_before = self.answers.swap(answer.is_ok(), Ordering::Relaxed);
+        let node = self.address.node;
+        match answer {
+            Err(error) if answered_before => tracing::warn!(node, %error, "a peer is out of reach"),
+            Ok(_) if !answered_before => tracing::info!(node, "a peer answers again"),
+            Ok(_) | Err(_) => {}
+        }
     }
 
     async fn call(&self, ask: Ask, option: &RPCOption) -> Rpc<Answer> {
@@ -217,7 +232,7 @@ fn unexpected(answer: Answer) -> RPCError<TypeConfig> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use futures::{FutureExt, stream};
 
