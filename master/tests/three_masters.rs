@@ -3,6 +3,8 @@
 mod world;
 
 use protocol::agents::{Hello, to_agent};
+use protocol::quorum::{ChangeRequest, ShowRequest, change_request};
+use protocol::rpc;
 use protocol::v1::TaskState;
 use serde_json::json;
 use world::agent::{Agent, hello, report};
@@ -102,4 +104,33 @@ async fn a_launch_that_its_agent_never_got_is_sent_again() {
     let mut agent = Agent::connect(&second, hello).await;
     let launch = agent.launch().await;
     assert_eq!(launch.task.expect("a task").task_id.value, "t1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_lost_its_directory_is_refused_until_it_is_replaced() {
+    let mut cluster = Cluster::start(3).await;
+    let leader = cluster.leader().await;
+    let lost = cluster.masters.iter().map(|it| it.address.clone()).find(|it| *it != leader);
+    let lost = lost.expect("a follower");
+    let mut quorum = rpc::quorum_client(rpc::channel(&leader).expect("an address"));
+    let status = quorum.show(ShowRequest {}).await.expect("an answer").into_inner();
+    let node_id = status.members.iter().find(|it| it.address == lost).expect("a member").node_id;
+    cluster.stop(&lost).await;
+
+    let refused = cluster.start_blank(&lost, &[]).await.end().await;
+    let text = refused.expect_err("it forgot what it promised").to_string();
+    assert!(text.contains("--join") && text.contains(&status.cluster_id), "{text}");
+
+    let _joining = cluster.start_blank(&lost, &["--join"]).await;
+    let replace = ChangeRequest {
+        kind: change_request::Kind::Replace as i32,
+        address: lost.clone(),
+        node_id,
+    };
+    let changed = quorum.change(replace).await.expect("replaced").into_inner();
+    let members = changed.status.expect("a status").members;
+    assert!(members.iter().any(|it| it.address == lost && it.node_id > 3), "{members:?}");
+    assert!(members.iter().all(|it| it.node_id != node_id), "{members:?}");
+    let follows = || async { get(&lost, "/state").await.status == 307 };
+    eventually("the new member to follow", follows).await;
 }

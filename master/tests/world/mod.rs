@@ -73,6 +73,15 @@ impl Cluster {
         }
     }
 
+    /// Starts the master at `address`, stopped before, on a directory that knows nothing.
+    pub async fn start_blank(&self, address: &str, flags: &[&str]) -> Running {
+        let listener = TcpListener::bind(address).await.expect("its port is free again");
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut list: Vec<_> = self.masters.iter().map(|it| it.address.as_str()).collect();
+        list.push(address);
+        Running::start(listener, address.to_owned(), dir, &list.join(","), flags)
+    }
+
     /// Stops the master at `address`, as a crash would for the others.
     pub async fn stop(&mut self, address: &str) {
         let at = self.masters.iter().position(|it| it.address == address).expect("known");
@@ -108,6 +117,11 @@ impl Running {
             let _ = stopped.await;
         }));
         Self { address, dir, stop: Some(stop), task }
+    }
+
+    /// How it ends by itself.
+    pub async fn end(self) -> Result<(), master::RunError> {
+        self.task.await.expect("no panic")
     }
 
     async fn stop(mut self) {
