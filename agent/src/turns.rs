@@ -92,6 +92,7 @@ impl Turns {
             while let Some(timer) = turn.live.timers.take_due(turn.now) {
                 turn.take(Input::Due(timer));
             }
+            turn.resize();
         })
     }
 

@@ -228,3 +228,50 @@ async fn a_general_check_is_told_once_per_change() {
     assert!(codes.starts_with(&[None, Some(4)]), "{codes:?}");
     assert!(told.len() <= 5, "{told:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_killed_while_its_uri_hangs_never_runs() {
+    let work = tempfile::tempdir().expect("a temporary directory");
+    let master = FakeMaster::start().await;
+    let _agent = AgentProcess::start(&master, work.path());
+    master.wait_connected(1).await;
+    // It takes connections, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let mut hanging = task("hanging", "true");
+    if let Some(command) = &mut hanging.command {
+        let value = format!("http://127.0.0.1:{port}/file");
+        command.uris = vec![v1::command_info::Uri { value, ..Default::default() }];
+    }
+    master.launch(hanging).await;
+    let (_connection, _) = silent.accept().expect("the fetcher comes");
+    master.kill("hanging", None).await;
+    let status = master.wait_state("hanging", TaskKilled).await;
+    assert_eq!(status.reason(), Reason::TaskKilledDuringLaunch);
+    assert_eq!(master.heard.lock().expect("heard").states("hanging"), [TaskKilled]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_run_as_their_user() {
+    if !nix::unistd::geteuid().is_root() {
+        #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+        {
+            eprintln!("skipped: only root switches users");
+        }
+        return;
+    }
+    let work = tempfile::Builder::new().permissions(open_to_all()).tempdir().expect("a directory");
+    let master = FakeMaster::start().await;
+    let _agent = AgentProcess::start(&master, work.path());
+    master.wait_connected(1).await;
+    let mut other = task("other", "[ $(id -un) = nobody ] && touch mine && ! touch /etc/not-mine");
+    if let Some(command) = &mut other.command {
+        command.user = Some("nobody".to_owned());
+    }
+    master.launch(other).await;
+    master.wait_state("other", TaskFinished).await;
+}
+
+fn open_to_all() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o755)
+}

@@ -106,6 +106,23 @@ async fn tasks_come_in_order_and_updates_go_back() {
     assert_eq!(master.heard.lock().expect("heard").states("t0"), [TaskRunning, TaskFinished]);
 }
 
+/// Mesos never finishes this many (semantics 328).
+#[tokio::test(flavor = "multi_thread")]
+async fn nine_thousand_tasks_reach_one_executor() {
+    let work = tempfile::tempdir().expect("a temporary directory");
+    let master = FakeMaster::start().await;
+    let agent = AgentProcess::start(&master, work.path());
+    master.wait_connected(1).await;
+    for number in 0..9_000 {
+        master.launch(custom(&format!("t{number}"), "sleep 1000")).await;
+    }
+    let executor = connect(&agent, &json!({}));
+    for number in 0..9_000 {
+        let event = executor.expect("LAUNCH");
+        assert_eq!(event["launch"]["task"]["task_id"]["value"], format!("t{number}"));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_go_both_ways_and_a_shutdown_ends_the_executor() {
     let work = tempfile::tempdir().expect("a temporary directory");
@@ -212,6 +229,9 @@ async fn an_executor_comes_back_to_a_restarted_agent() {
     assert_eq!(executor.expect("ACKNOWLEDGED")["acknowledged"]["uuid"], uuid);
     assert_eq!(executor.expect("LAUNCH")["launch"]["task"]["task_id"]["value"], "other");
     master.wait_state("lost", TaskRunning).await;
+    // It has that task from before, and says no more of it.
+    master.kill("known", None).await;
+    assert_eq!(executor.expect("KILL")["kill"]["task_id"]["value"], "known");
     let newer = connect(&agent, &json!({}));
     executor.expect_end();
     drop(newer);

@@ -62,8 +62,11 @@ impl Turn<'_> {
         executor: &ExecutorKey,
         policy: Option<v1::KillPolicy>,
     ) {
+        // What it has spoken of it has, though an earlier run of the agent gave it.
+        let known = self.state.tasks.get(key);
+        let was_told_of = known.is_some_and(|task| !task.statuses.is_empty());
         let Some(live) = self.live.executors.get_mut(executor) else { return };
-        let is_delivered = live.delivered.contains(&key.task_id);
+        let is_delivered = was_told_of || live.delivered.contains(&key.task_id);
         if let (true, Some(stream)) = (is_delivered, live.stream.clone()) {
             self.tell(executor, &stream, kill_event(&key.task_id, policy));
         } else if is_delivered {

@@ -100,12 +100,20 @@ impl Turn<'_> {
             self.launch_container(&key);
             return;
         }
-        if let Some(executor) = self.state.executors.get(&key) {
-            let container_id = executor.container_id.clone();
-            let resources = self.resources_of(&key);
-            self.effect(Effect::Update { container_id, resources });
-        }
+        self.live.resized.insert(key.clone());
         self.deliver(&key, &task_id);
+    }
+
+    /// Tells each container that got tasks in this turn what it has now. Once for all of them:
+    /// thousands of tasks for one executor come together (semantics 328).
+    pub(crate) fn resize(&mut self) {
+        for key in std::mem::take(&mut self.live.resized) {
+            let resources = self.resources_of(&key);
+            if let Some(executor) = self.state.executors.get(&key) {
+                let container_id = executor.container_id.clone();
+                self.effect(Effect::Update { container_id, resources });
+            }
+        }
     }
 }
 

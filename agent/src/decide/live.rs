@@ -1,6 +1,6 @@
 //! What the agent knows only while it runs: streams, timers, updates on their way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use protocol::v1;
@@ -17,11 +17,16 @@ pub(crate) const UPDATE_RETRY_FIRST: Duration = Duration::from_secs(10);
 /// Longest pause between two tries.
 pub(crate) const UPDATE_RETRY_MAX: Duration = Duration::from_secs(10 * 60);
 
+/// Forgotten tasks that are remembered for each executor.
+const ENDED: usize = 1_000;
+
 /// Everything that a restart of the agent may forget.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     pub(crate) is_connected: bool,
     pub(crate) executors: BTreeMap<ExecutorKey, LiveExecutor>,
+    /// Executors whose resources changed in this turn.
+    pub(crate) resized: BTreeSet<ExecutorKey>,
     /// How long the oldest update of a task has been waiting.
     pub(crate) retries: BTreeMap<TaskKey, Duration>,
     pub(crate) timers: Timers,
@@ -51,8 +56,11 @@ pub(crate) struct LiveExecutor {
     pub(crate) process: Option<Process>,
     pub(crate) stream: Option<Stream>,
     pub(crate) has_subscribed: bool,
-    /// Tasks that the executor was given.
+    /// Tasks that the executor was given and that are not forgotten.
     pub(crate) delivered: BTreeSet<String>,
+    pub(crate) was_given_any: bool,
+    /// Its last tasks that are forgotten: what it still says of them is dropped (semantics 193).
+    ended: VecDeque<String>,
     /// Kills that it could not be told yet.
     pub(crate) kills: BTreeMap<String, Option<v1::KillPolicy>>,
     /// Grace of a kill that came before the container ran.
@@ -61,6 +69,28 @@ pub(crate) struct LiveExecutor {
     pub(crate) checked: Checked,
     /// Why its tasks failed, when the agent ended it.
     pub(crate) verdict: Option<Verdict>,
+}
+
+impl LiveExecutor {
+    /// The executor has this task.
+    pub(crate) fn gave(&mut self, task_id: &str) {
+        self.delivered.insert(task_id.to_owned());
+        self.was_given_any = true;
+    }
+
+    /// The task's end was acknowledged.
+    pub(crate) fn forget(&mut self, task_id: &str) {
+        self.delivered.remove(task_id);
+        if self.ended.len() == ENDED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(task_id.to_owned());
+    }
+
+    /// Whether the task is one that ended not long ago.
+    pub(crate) fn had(&self, task_id: &str) -> bool {
+        self.ended.iter().any(|ended| ended == task_id)
+    }
 }
 
 /// How the tasks of an executor that the agent ends are to be reported.

@@ -36,6 +36,8 @@ impl Turn<'_> {
             Recovered::Adopted { process } => {
                 if let Some(live) = self.live.executors.get_mut(key) {
                     live.process = process;
+                    // It may be idle between its tasks; one that never got any was shut down.
+                    live.was_given_any = true;
                 }
                 let resources = self.resources_of(key);
                 self.effect(Effect::Update { container_id: container_id.clone(), resources });

@@ -8,7 +8,7 @@ use protocol::v1::executor::{Event as ExecutorEvent, event::Type};
 use super::live::Timer;
 use super::{Effect, Turn};
 use crate::checkpoint::event::Event;
-use crate::checkpoint::state::ExecutorKey;
+use crate::checkpoint::state::{ExecutorKey, TaskKey};
 
 impl Turn<'_> {
     pub(super) fn shutdown_executor(&mut self, shutdown: &ShutdownExecutor) {
@@ -77,14 +77,22 @@ impl Turn<'_> {
 
     /// An executor whose tasks were all killed before it got any is not needed (semantics 256).
     pub(super) fn shut_down_if_idle(&mut self, key: &ExecutorKey) {
-        let has_work = self.tasks_of(key).into_iter().any(|(_, task)| !task.is_terminal());
         let live = self.live.executors.get(key);
-        let never_had_any = live.is_some_and(|live| live.delivered.is_empty());
-        if !has_work && never_had_any {
+        let never_had_any = live.is_some_and(|live| !live.was_given_any);
+        if never_had_any && !self.has_work(key) {
             let executor = key.clone();
             self.record(Event::ExecutorShutDown { executor, directive_index: 0 });
             self.end(key);
         }
+    }
+
+    fn has_work(&self, key: &ExecutorKey) -> bool {
+        let executor = self.state.executors.get(key);
+        executor.into_iter().flat_map(|executor| &executor.tasks).any(|task_id| {
+            let (framework_id, task_id) = (key.framework_id.clone(), task_id.clone());
+            let task = self.state.tasks.get(&TaskKey { framework_id, task_id });
+            task.is_some_and(|task| !task.is_terminal())
+        })
     }
 
     /// The agent is to end everything, and then itself.

@@ -1,7 +1,5 @@
 //! An executor subscribes, for the first time or again.
 
-use std::collections::BTreeSet;
-
 use protocol::v1;
 use protocol::v1::executor::{self, event};
 use tokio::sync::mpsc;
@@ -27,13 +25,12 @@ impl Turn<'_> {
         let (sender, events) = mpsc::channel(STREAM_LIMIT);
         let number = self.live.next_stream();
         let stream = Stream { number, sender };
-        let mut known: BTreeSet<String> =
-            subscribe.unacknowledged_tasks.into_iter().map(|task| task.task_id.value).collect();
         let live = self.live.executors.entry(key.clone()).or_default();
         live.stream = Some(stream.clone());
         live.has_subscribed = true;
-        known.append(&mut live.delivered);
-        live.delivered = known;
+        for task in subscribe.unacknowledged_tasks {
+            live.gave(&task.task_id.value);
+        }
         let kills = std::mem::take(&mut live.kills);
         self.tell(key, &stream, subscribed);
         for update in subscribe.unacknowledged_updates {
@@ -93,7 +90,7 @@ impl Turn<'_> {
         };
         let Some(live) = self.live.executors.get_mut(key) else { return };
         let Some(stream) = live.stream.clone() else { return };
-        live.delivered.insert(task_id.to_owned());
+        live.gave(task_id);
         self.tell(
             key,
             &stream,

@@ -16,7 +16,11 @@ impl Turn<'_> {
         };
         let uuid = status.uuid.clone().unwrap_or_default();
         let known = self.state.tasks.get(&task);
-        if known.is_none_or(|known| !known.is_terminal() && !known.has_update(&uuid)) {
+        let live = self.live.executors.get(key);
+        let has_ended = live.is_some_and(|live| live.had(&task.task_id));
+        let is_news =
+            known.map_or(!has_ended, |known| !known.is_terminal() && !known.has_update(&uuid));
+        if is_news {
             status.agent_id = Some(self.state.agent_id().into());
             status.executor_id = Some(key.executor_id.as_str().into());
             status.timestamp = status.timestamp.or(Some(self.clock));
@@ -24,9 +28,8 @@ impl Turn<'_> {
             status.container_status = merge(status.container_status, ours);
             self.store(&key.framework_id, status);
         }
-        let Some(live) = self.live.executors.get_mut(key) else { return };
-        live.delivered.insert(task.task_id.clone());
-        let Some(stream) = live.stream.clone() else { return };
+        let live = self.live.executors.get(key);
+        let Some(stream) = live.and_then(|live| live.stream.clone()) else { return };
         let acknowledged = event::Acknowledged { task_id: task.task_id.into(), uuid };
         self.tell(
             key,
