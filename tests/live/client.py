@@ -207,8 +207,8 @@ class Client(Scheduler):
             task = self.tasks.get(status["task_id"]["value"])
             uuid = status.get("uuid")
             if task is not None:
-                # An update that comes again is not news; neither is what is said of a task that is over, since the
-                # master forgets those whose end was confirmed.
+                # An update that comes again is not news; neither is what is said of a task that is
+                # over, since the master forgets those whose end was confirmed.
                 if uuid is None:
                     task.answers.append((status["state"], status.get("reason")))
                 known = uuid is not None and any(uuid == known for _, known, _ in task.updates)

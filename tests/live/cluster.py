@@ -1,4 +1,4 @@
-"""A real cluster of real processes, started by `mesolith local`, some of which are killed and started again."""
+"""A real cluster of processes, started by `mesolith local`, that can be killed and started again."""
 
 import ctypes
 import json
@@ -18,7 +18,7 @@ STOP_SECONDS = 30
 
 
 class Cluster:
-    """Ends everything that it started when it is left, tasks included. Its files stay if that is by an error."""
+    """Ends all that it started when it is left, tasks included. Its files stay after an error."""
 
     def __init__(self, mesolith, masters, agents):
         self.mesolith = mesolith

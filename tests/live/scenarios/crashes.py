@@ -84,9 +84,11 @@ def launch_lost_again(client, marks):
                 again += 1
                 task = client.tasks.pop(task_id)
                 info = task.info
-                assert not os.path.exists(f"{marks}/{task_id}"), f"{task_id} ran and was called lost: {task.updates}"
+                ran = os.path.exists(f"{marks}/{task_id}")
+                assert not ran, f"{task_id} ran and was called lost: {task.updates}"
                 name = f"{task_id}-again"
-                client.run(name, info["command"]["value"].replace(f"{marks}/{task_id};", f"{marks}/{name};"))
+                words = info["command"]["value"]
+                client.run(name, words.replace(f"{marks}/{task_id};", f"{marks}/{name};"))
             if not refused and all(task.ended for task in client.tasks.values()):
                 break
             client.changed.wait(1)

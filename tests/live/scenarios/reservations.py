@@ -33,7 +33,7 @@ def run(mesolith, dice):
             use(client, [launch(client, "reads", "grep -q kept data/file", volume)])
             client.wait_state("reads", "TASK_FINISHED")
             client.wait("the volume in an offer", lambda: find(client, "v1"))
-            found = [os.path.join(at, "file") for at, _, files in os.walk(volumes(cluster)) if "file" in files]
+            found = [at for at, _, files in os.walk(volumes(cluster)) if "file" in files]
             assert len(found) == 1, found
             use(
                 client,
