@@ -1,7 +1,7 @@
 //! The leader: decides commands one after the other on a working state that runs ahead of the
 //! journal, and lets nothing out before it is committed.
 //!
-//! [`Core`] is all of that without a clock, a thread or a socket; [`shell`] gives it those.
+//! [`Core`] is all of that without a clock, a thread or a socket; `shell` gives it those.
 
 mod allocation;
 mod core;
