@@ -1,4 +1,6 @@
 use super::*;
+use proptest::collection::vec;
+use proptest::prelude::*;
 use statemachine::cluster::Lead;
 use statemachine::{AgentId, Capabilities, Session, agent};
 
@@ -119,4 +121,41 @@ fn what_is_proposed_folds_into_the_same_state() {
     fold(fresh.turn(Time(1000), 1, [input(0, lead())]).0);
     let (proposal, _) = core.turn(Time(1001), 1, [input(1, register(1)), input(2, register(2))]);
     assert_eq!(fold(proposal), core.state().digest());
+}
+
+proptest! {
+    /// Whatever is asked and committed when: each answer leaves once, in order, and none before
+    /// all that was decided until then is committed.
+    #[test]
+    fn every_answer_leaves_once_and_in_order(
+        steps in vec((any::<bool>(), vec(any::<bool>(), 0..4)), 0..60),
+    ) {
+        let mut core = leader();
+        let (mut asked, mut proposed, mut committed) = (1, 1, 0);
+        let mut answered = Vec::new();
+        for (commits, commands) in steps {
+            if commits || core.is_full() {
+                committed = proposed.min(committed + 1);
+                answered.extend(tickets(&core.committed(committed)));
+                continue;
+            }
+            let first = asked;
+            asked += commands.len() as u32;
+            let inputs = (first..).zip(commands).map(|(ticket, changes)| {
+                input(ticket, if changes { register(u64::from(ticket)) } else { nonsense() })
+            });
+            let (proposal, release) = core.turn(Time(2000), 1, inputs);
+            if let Some(proposal) = proposal {
+                proposed += 1;
+                prop_assert_eq!(proposal.sequence, proposed);
+                prop_assert!(release.is_none());
+            }
+            if let Some(release) = release {
+                prop_assert_eq!(committed, proposed);
+                answered.extend(tickets(&[release]));
+            }
+        }
+        answered.extend(tickets(&core.committed(proposed)));
+        prop_assert_eq!(answered, (0..asked).collect::<Vec<_>>());
+    }
 }
