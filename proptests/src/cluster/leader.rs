@@ -1,24 +1,25 @@
-//! The leader's side of deciding: a working state ahead of the committed one, a window of batches
-//! on their way, and everything that has to wait until they are committed.
+//! The leader: the master's own sans-I/O core, with the simulation around it as its shell. Requests
+//! go in, batches and messages come out; planted faults change what passes through here.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use master::leader::{Core, Decided, Input, Release};
 use statemachine::{
-    AgentId, Batch, Command, Context, Decision, Directive, Effect, Event, FrameworkId, Record,
-    Rejection, Reply, Session, Settings, State, Time, agent, allocator, cluster, decide, framework,
+    AgentId, Batch, Command, Directive, Effect, Event, FrameworkId, FrameworkMessage, Rejection,
+    Reply, Session, Settings, State, Time, agent, cluster, framework,
 };
 
 use super::replica::forget_deadlines;
 use crate::bug::Bug;
 use crate::happening::{Call, Request, ToClient};
 
-/// Batches on their way at most.
-const WINDOW: usize = 4;
 /// Commands decided in one turn at most; the rest wait for the next.
 const COMMANDS_PER_TURN: usize = 64;
+/// How early the ticks of a planted fault are.
+const EARLY_MS: u64 = 3_000;
 
-/// Something to send once everything decided so far is committed.
+/// Something to send now that everything decided before it is committed.
 #[derive(Clone, Debug)]
 pub enum Output {
     /// Over a stream.
@@ -29,19 +30,12 @@ pub enum Output {
     Answer(Call, bool),
 }
 
-/// A batch on its way, or decisions without events behind one.
-#[derive(Debug)]
-struct Parked {
-    upto: usize,
-    outputs: Vec<Output>,
-}
-
 /// What a turn made.
 #[derive(Debug, Default)]
 pub struct Turn {
     /// To propose, if anything happened; with the state it leads to.
     pub batch: Option<(Vec<u8>, State)>,
-    /// To send once that is committed.
+    /// To send at once: nothing stands behind it that is not committed.
     pub outputs: Vec<Output>,
 }
 
@@ -55,40 +49,47 @@ enum Client {
 /// The leader.
 #[derive(Debug)]
 pub struct Leader {
-    working: State,
-    settings: Arc<Settings>,
+    core: Core<Request>,
     bug: Option<Bug>,
     inbox: VecDeque<Request>,
-    ended: Vec<Session>,
+    ended: BTreeSet<Session>,
     clients: BTreeMap<Session, Client>,
-    parked: VecDeque<Parked>,
-    allocated_at: u64,
+    /// Batches on their way, and how long the log must be committed for each.
+    window: VecDeque<(u64, usize)>,
+    proposed: u64,
+    settled: usize,
 }
 
 impl Leader {
-    /// A leader that has applied everything up to its own first entry; its first command is `lead`.
+    /// A leader that has applied everything up to its own first entry, the last of `applied`; its
+    /// first command is `lead`.
     pub fn new(
-        committed: State,
+        (committed, applied): (State, usize),
         settings: Arc<Settings>,
         lead: cluster::Lead,
         bug: Option<Bug>,
     ) -> Self {
         let request = Request { session: Session(0), command: lead.into(), call: None };
         Self {
-            working: committed,
-            settings,
+            core: Core::new(committed, settings),
             bug,
             inbox: VecDeque::from([request]),
-            ended: Vec::new(),
+            ended: BTreeSet::new(),
             clients: BTreeMap::new(),
-            parked: VecDeque::new(),
-            allocated_at: 0,
+            window: VecDeque::new(),
+            proposed: 0,
+            settled: applied,
         }
     }
 
     /// The state with all decisions so far.
     pub fn working(&self) -> &State {
-        &self.working
+        self.core.state()
+    }
+
+    /// Entries up to here are committed, and nothing that is sent now needs more.
+    pub fn settled(&self) -> usize {
+        self.settled
     }
 
     /// A request has arrived.
@@ -96,216 +97,207 @@ impl Leader {
         self.inbox.push_back(request);
     }
 
-    /// A stream is over. News of one that nothing was decided for yet takes the request along.
+    /// A stream is over. What came over it and is not decided yet is dropped.
     pub fn ended(&mut self, session: Session) {
         self.inbox.retain(|request| request.session != session || request.call.is_some());
-        self.ended.push(session);
+        self.ended.insert(session);
     }
 
     /// Decides what is in the inbox and what is due; none while the window is full.
     pub fn turn(&mut self, clock_ms: u64, seed: u64) -> Option<Turn> {
-        if self.parked.len() >= WINDOW {
+        if self.core.is_full() {
             return None;
         }
-        let clock = Time(clock_ms);
-        let held = self.bug == Some(Bug::ClockNotHeld);
-        let now = if held { clock } else { clock.max(self.working.cluster.now) };
-        let mut turn = Turning { now, seed, records: Vec::new(), outputs: Vec::new() };
-        for session in std::mem::take(&mut self.ended) {
-            self.disconnect(session, &mut turn);
-        }
+        let mut outputs = Vec::new();
+        let mut inputs = self.disconnects();
         let count = self.inbox.len().min(COMMANDS_PER_TURN);
-        let requests: Vec<_> = self.inbox.drain(..count).collect();
-        for request in requests {
-            self.request(&request, &mut turn);
+        for request in self.inbox.drain(..count).collect::<Vec<_>>() {
+            match self.admit(&request) {
+                Some(taken) => outputs.extend(request.call.map(|call| Output::Answer(call, taken))),
+                None => inputs.push(input(request, self.bug)),
+            }
         }
-        self.tick(&mut turn);
-        self.allocate(&mut turn);
-        Some(self.finish(turn))
+        let clock = Time(clock_ms);
+        let early_ms = if self.bug == Some(Bug::TicksEarly) { EARLY_MS } else { 0 };
+        let (proposal, release) = self.core.turn(clock.after_ms(early_ms), seed, inputs);
+        outputs.extend(release.into_iter().flat_map(|release| self.outputs(release)));
+        let batch = proposal.map(|proposal| {
+            self.proposed = proposal.sequence;
+            self.batch(&proposal.payload, clock)
+        });
+        Some(Turn { batch, outputs })
     }
 
-    /// Something is to be sent once `upto` entries are committed.
-    pub fn park(&mut self, upto: usize, outputs: Vec<Output>) {
-        if !outputs.is_empty() || self.parked.back().is_none_or(|last| last.upto < upto) {
-            self.parked.push_back(Parked { upto, outputs });
-        }
+    /// The batch of the last turn has become entry `upto` of the log.
+    pub fn park(&mut self, upto: usize) {
+        self.window.push_back((self.proposed, upto));
     }
 
-    /// Entries up to `applied` are committed and folded: what may be sent now.
+    /// Entries up to `applied` are committed and folded: what may be sent now, and what it rests on.
     pub fn release(&mut self, applied: usize) -> Vec<(usize, Output)> {
         let mut released = Vec::new();
-        while self.parked.front().is_some_and(|parked| parked.upto <= applied) {
-            let Some(parked) = self.parked.pop_front() else { break };
-            released.extend(parked.outputs.into_iter().map(|output| (parked.upto, output)));
+        while let Some((sequence, upto)) = self.window.front().copied() {
+            if upto > applied {
+                break;
+            }
+            self.window.pop_front();
+            self.settled = upto;
+            for release in self.core.committed(sequence) {
+                released.extend(self.outputs(release).into_iter().map(|output| (upto, output)));
+            }
         }
         released
     }
 
-    fn request(&mut self, request: &Request, turn: &mut Turning) {
-        let Some(call) = request.call else { return self.over_stream(request, turn) };
-        let framework = self.working.frameworks.get(&call.framework);
+    /// A call that needs no decision, and its answer: one over another stream than the current one
+    /// is refused (semantics 52, 53).
+    fn admit(&self, request: &Request) -> Option<bool> {
+        let call = request.call?;
+        let framework = self.core.state().frameworks.get(&call.framework);
         let current = framework.is_some_and(|it| it.session() == Some(request.session));
         let dropped = self.bug == Some(Bug::AcknowledgementDropped)
             && matches!(request.command, Command::Acknowledge(_));
-        let taken = match current {
-            true if dropped => true,
-            true => self.decide(&request.command, turn).is_ok(),
-            false => false,
-        };
-        turn.outputs.push(Output::Answer(call, taken));
+        if current { dropped.then_some(true) } else { Some(false) }
     }
 
-    fn over_stream(&mut self, request: &Request, turn: &mut Turning) {
-        let at = turn.outputs.len();
-        let first = match self.decide(&request.command, turn) {
-            Ok(Reply::Done) => return self.acknowledge_early(&request.command, turn),
-            Ok(Reply::Subscribed(id, wire_id)) => {
-                self.clients.insert(request.session, Client::Framework(id));
-                Output::Tell(request.session, ToClient::Subscribed(id, wire_id))
-            }
-            Ok(Reply::Registered(id)) => {
-                self.clients.insert(request.session, Client::Agent(id));
-                Output::Tell(request.session, ToClient::Welcome(id, self.working.cluster.term))
-            }
-            // the agent repeats what was refused; only what opens a stream is answered
-            Err(refusal) => match request.command {
-                Command::Subscribe(_) | Command::RegisterAgent(_) => {
-                    let text = refusal.to_string().into();
-                    Output::Close(request.session, Some(ToClient::Refused(text)))
-                }
-                _ => return,
-            },
-        };
-        turn.outputs.insert(at, first);
-    }
-
-    /// A planted fault: the master takes it on itself to acknowledge.
-    fn acknowledge_early(&self, command: &Command, turn: &mut Turning) {
-        let Command::Update(update) = command else { return };
-        let Some(id) = update.status.update else { return };
-        if self.bug == Some(Bug::AcknowledgedByMaster) {
-            let (framework, task) = (update.framework.clone(), update.task.clone());
-            let directive = Directive::Acknowledge { framework, task, update: id };
-            turn.outputs.push(Output::Tell(update.session, ToClient::Directive(directive, None)));
+    /// Streams that are over and belong to somebody; the others are not decided or not released yet.
+    fn disconnects(&mut self) -> Vec<Input<Request>> {
+        let known: Vec<_> =
+            self.ended.iter().filter(|it| self.clients.contains_key(it)).copied().collect();
+        let mut inputs = Vec::new();
+        for session in known {
+            self.ended.remove(&session);
+            let Some(client) = self.clients.remove(&session) else { continue };
+            let command = self.disconnect(client, session);
+            inputs.push(input(Request { session, command, call: None }, self.bug));
         }
+        inputs
     }
 
-    fn disconnect(&mut self, session: Session, turn: &mut Turning) {
-        let Some(client) = self.clients.remove(&session) else { return };
+    fn disconnect(&self, client: Client, session: Session) -> Command {
         let confused = self.bug == Some(Bug::OldStreamEndsNew);
-        let command: Command = match client {
+        match client {
             Client::Framework(framework) => {
-                let current = self.working.frameworks.get(&framework).and_then(|it| it.session());
+                let current = self.core.state().frameworks.get(&framework);
+                let current = current.and_then(|it| it.session());
                 let session = current.filter(|_| confused).unwrap_or(session);
                 framework::Disconnect { framework, session }.into()
             }
             Client::Agent(agent) => agent::Disconnect { agent, session }.into(),
-        };
-        // the framework or agent may be over already
-        let _refusal = self.decide(&command, turn);
-    }
-
-    fn tick(&mut self, turn: &mut Turning) {
-        let early_ms = if self.bug == Some(Bug::TicksEarly) { 3_000 } else { 0 };
-        let until = turn.now.after_ms(early_ms);
-        let due = |state: &State| state.deadlines.get_min().is_some_and(|(at, _)| *at <= until);
-        if due(&self.working) {
-            let now = std::mem::replace(&mut turn.now, until);
-            let _refusal = self.decide(&cluster::Tick.into(), turn);
-            turn.now = now;
         }
     }
 
-    fn allocate(&mut self, turn: &mut Turning) {
-        let interval_ms = self.settings.allocation_interval_ms;
-        let due = turn.now.0 >= self.allocated_at + interval_ms;
-        if due || turn.records.iter().any(|record| record.cause != "Tick") {
-            self.allocated_at = turn.now.0;
-            let _refusal = self.decide(&allocator::Allocate::default().into(), turn);
-        }
-    }
-
-    fn decide(&mut self, command: &Command, turn: &mut Turning) -> Result<Reply, Rejection> {
-        turn.seed = turn.seed.wrapping_add(1);
-        let context = Context {
-            now: turn.now,
-            seed: turn.seed,
-            principal: None,
-            settings: self.settings.clone(),
-        };
-        let Decision { mut events, effects, reply } =
-            decide(&mut self.working, &context, &unfiltered(command, self.bug))?;
-        if self.bug == Some(Bug::OffersRepeated) {
-            let offers = events.iter().filter(|event| matches!(event, Event::OffersMade(_)));
-            let again: Vec<_> = offers.cloned().collect();
-            for event in &again {
-                statemachine::apply(&mut self.working, turn.now, event, &mut Vec::new());
+    /// The batch to propose and the state it leads to, or what planted faults make of them.
+    fn batch(&self, payload: &[u8], clock: Time) -> (Vec<u8>, State) {
+        let mut working = self.core.state().clone();
+        let Ok(mut batch) = Batch::decode(payload) else { return (payload.to_vec(), working) };
+        forget_deadlines(&mut working, &batch, self.bug);
+        match self.bug {
+            Some(Bug::TicksEarly | Bug::ClockNotHeld) => batch.at = clock,
+            Some(Bug::OffersRepeated) => {
+                for record in &mut batch.records {
+                    let offers = record.events.iter();
+                    let offers = offers.filter(|event| matches!(event, Event::OffersMade(_)));
+                    let again: Vec<_> = offers.cloned().collect();
+                    record.events.extend(again);
+                }
             }
-            events.extend(again);
+            _ => return (payload.to_vec(), working),
         }
-        let unowed =
-            self.bug == Some(Bug::LaunchesNotOwed) && matches!(command, Command::RegisterAgent(_));
-        for effect in effects {
-            if unowed && is_launch(&effect) {
-                continue;
-            }
-            turn.outputs.extend(self.output(effect));
-        }
-        if !events.is_empty() {
-            let cause = command.name().into();
-            turn.records.push(Record { cause, principal: None, events });
-        }
-        Ok(reply)
+        (batch.encode(), working)
     }
 
-    /// An effect as a message, with what its text needs besides.
-    fn output(&self, effect: Effect) -> Option<Output> {
-        match effect {
-            Effect::Framework { session, message, .. } => {
-                let over = matches!(
-                    message,
-                    statemachine::FrameworkMessage::Failure(_)
-                        | statemachine::FrameworkMessage::Closed
-                );
-                let message = ToClient::Event(message);
-                Some(if over {
-                    Output::Close(session, Some(message))
-                } else {
-                    Output::Tell(session, message)
-                })
+    fn outputs(&mut self, release: Release<Request>) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        for decided in release.decided {
+            outputs.extend(self.answer(&decided));
+            let unowed = self.bug == Some(Bug::LaunchesNotOwed)
+                && decided.ticket.as_ref().is_some_and(is_register);
+            let effects = decided.effects.into_iter();
+            let effects = effects.filter(|effect| !(unowed && is_launch(effect)));
+            outputs.extend(effects.filter_map(|effect| output(&release.state, effect)));
+        }
+        outputs
+    }
+
+    /// What the caller hears before anything else.
+    fn answer(&mut self, decided: &Decided<Request>) -> Option<Output> {
+        let request = decided.ticket.as_ref()?;
+        if let Some(call) = request.call {
+            return Some(Output::Answer(call, decided.outcome.is_ok()));
+        }
+        let session = request.session;
+        match &decided.outcome {
+            Ok(Reply::Done) => self.acknowledge_early(&request.command),
+            Ok(Reply::Subscribed(id, wire_id)) => {
+                self.clients.insert(session, Client::Framework(*id));
+                Some(Output::Tell(session, ToClient::Subscribed(*id, wire_id.clone())))
             }
-            Effect::Agent { session, directive, .. } => {
-                let wire_id = named(&directive).and_then(|id| self.wire_id(id));
-                let needs = named(&directive).is_some();
-                (!needs || wire_id.is_some())
-                    .then(|| Output::Tell(session, ToClient::Directive(directive, wire_id)))
+            Ok(Reply::Registered(id)) => {
+                self.clients.insert(session, Client::Agent(*id));
+                let term = self.core.state().cluster.term;
+                Some(Output::Tell(session, ToClient::Welcome(*id, term)))
             }
-            Effect::Operators(_) => None,
+            Err(refusal) => refused(request, refusal),
         }
     }
 
-    fn wire_id(&self, framework: FrameworkId) -> Option<Arc<str>> {
-        self.working.frameworks.get(&framework).map(|framework| framework.wire_id.clone())
-    }
-
-    fn finish(&mut self, turn: Turning) -> Turn {
-        if turn.records.is_empty() {
-            return Turn { batch: None, outputs: turn.outputs };
-        }
-        let batch = Batch { at: turn.now, records: turn.records };
-        let bytes = batch.encode();
-        forget_deadlines(&mut self.working, &batch, self.bug);
-        Turn { batch: Some((bytes, self.working.clone())), outputs: turn.outputs }
+    /// A planted fault: the master takes it on itself to acknowledge.
+    fn acknowledge_early(&self, command: &Command) -> Option<Output> {
+        let Command::Update(update) = command else { return None };
+        let id = update.status.update.filter(|_| self.bug == Some(Bug::AcknowledgedByMaster))?;
+        let (framework, task) = (update.framework.clone(), update.task.clone());
+        let directive = Directive::Acknowledge { framework, task, update: id };
+        Some(Output::Tell(update.session, ToClient::Directive(directive, None)))
     }
 }
 
-/// What a turn gathers.
-#[derive(Debug)]
-struct Turning {
-    now: Time,
-    seed: u64,
-    records: Vec<Record>,
-    outputs: Vec<Output>,
+/// Only what opens a stream is answered; an agent repeats all else.
+fn refused(request: &Request, refusal: &Rejection) -> Option<Output> {
+    let opens = matches!(request.command, Command::Subscribe(_) | Command::RegisterAgent(_));
+    let text = refusal.to_string().into();
+    opens.then(|| Output::Close(request.session, Some(ToClient::Refused(text))))
+}
+
+/// A request to decide, or what a planted fault makes of it.
+fn input(request: Request, bug: Option<Bug>) -> Input<Request> {
+    let mut command = request.command.clone();
+    if let (Command::Decline(decline), Some(Bug::FilterLost)) = (&mut command, bug) {
+        decline.refuse_seconds = Some(0.0);
+    }
+    Input { command, principal: None, ticket: request }
+}
+
+/// An effect as a message, with what its text needs besides.
+fn output(state: &State, effect: Effect) -> Option<Output> {
+    match effect {
+        Effect::Framework { session, message, .. } => {
+            let over = matches!(message, FrameworkMessage::Failure(_) | FrameworkMessage::Closed);
+            let message = ToClient::Event(message);
+            Some(if over {
+                Output::Close(session, Some(message))
+            } else {
+                Output::Tell(session, message)
+            })
+        }
+        Effect::Agent { session, directive, .. } => {
+            let named = named(&directive);
+            let framework = named.and_then(|id| state.frameworks.get(&id));
+            let wire_id = framework.map(|framework| framework.wire_id.clone());
+            // what names a framework that is over is followed by its shutdown
+            (named.is_none() || wire_id.is_some())
+                .then(|| Output::Tell(session, ToClient::Directive(directive, wire_id)))
+        }
+        Effect::Operators(_) => None,
+    }
+}
+
+fn is_register(request: &Request) -> bool {
+    matches!(request.command, Command::RegisterAgent(_))
+}
+
+fn is_launch(effect: &Effect) -> bool {
+    matches!(effect, Effect::Agent { directive: Directive::Launch(..), .. })
 }
 
 /// The framework that a directive names by its number.
@@ -319,21 +311,5 @@ fn named(directive: &Directive) -> Option<FrameworkId> {
         Directive::Acknowledge { .. }
         | Directive::ShutdownFramework { .. }
         | Directive::Resources { .. } => None,
-    }
-}
-
-fn is_launch(effect: &Effect) -> bool {
-    matches!(effect, Effect::Agent { directive: Directive::Launch(..), .. })
-}
-
-/// The command, or what a planted fault makes of it.
-fn unfiltered(command: &Command, bug: Option<Bug>) -> Command {
-    match command {
-        Command::Decline(decline) if bug == Some(Bug::FilterLost) => {
-            let mut decline = decline.clone();
-            decline.refuse_seconds = Some(0.0);
-            decline.into()
-        }
-        command => command.clone(),
     }
 }

@@ -146,25 +146,30 @@ impl Master {
         let Some(turn) = self.leader.as_mut().and_then(|leader| leader.turn(clock_ms, seed)) else {
             return false;
         };
-        if nature.has(Bug::SendBeforeCommit) {
-            let upto = self.member.log.len() + usize::from(turn.batch.is_some());
-            for output in turn.outputs.clone() {
-                self.send(upto, output, nature);
-            }
+        let settled = self.leader.as_ref().map_or(0, Leader::settled);
+        for output in turn.outputs {
+            self.send(settled, output, nature);
         }
         let proposed = turn.batch.is_some();
         if let Some((bytes, working)) = turn.batch {
-            let upto = self.member.propose(bytes.into());
-            nature.note(format_args!("master {} proposes entry {upto}", self.id));
-            nature.oracle.proposed(upto, self.member.term, working);
-            self.plan_sync(upto, None, nature);
-        }
-        if let Some(leader) = &mut self.leader {
-            let early = nature.has(Bug::SendBeforeCommit);
-            leader.park(self.member.log.len(), if early { Vec::new() } else { turn.outputs });
+            self.propose(bytes, working, nature);
         }
         self.advance(nature);
         proposed
+    }
+
+    fn propose(&mut self, bytes: Vec<u8>, working: State, nature: &mut Nature) {
+        let upto = self.member.propose(bytes.into());
+        nature.note(format_args!("master {} proposes entry {upto}", self.id));
+        nature.oracle.proposed(upto, self.member.term, working);
+        self.plan_sync(upto, None, nature);
+        let Some(leader) = &mut self.leader else { return };
+        leader.park(upto);
+        if nature.has(Bug::SendBeforeCommit) {
+            for (upto, output) in leader.release(upto) {
+                self.send(upto, output, nature);
+            }
+        }
     }
 
     /// Entries up to `upto` will be durable some time later.
@@ -209,7 +214,8 @@ impl Master {
         let state = kept.unwrap_or_else(|| self.replica.state.clone());
         nature.note(format_args!("master {} decides in term {}", self.id, self.member.term));
         self.settled_since = nature.now;
-        self.leader = Some(Leader::new(state, nature.settings.clone(), lead, nature.bug));
+        let committed = (state, self.replica.applied);
+        self.leader = Some(Leader::new(committed, nature.settings.clone(), lead, nature.bug));
         self.plan_turn(nature);
     }
 

@@ -52,7 +52,7 @@ teeth! {
     answering_before_the_sync: AnswerBeforeSync by ["committed entries", "replicas are equal"];
     a_snapshot_without_its_last_batch: SnapshotWithoutLastBatch by ["a snapshot is the state"];
     a_replica_that_skips_events: ReplicaSkipsEvents by ["replicas are equal", "the fold"];
-    deadlines_forgotten_at_a_failover: DeadlinesForgotten by ["deadlines"];
+    deadlines_forgotten_at_a_failover: DeadlinesForgotten by ["deadlines", "the fold"];
     ticks_too_early: TicksEarly by ["deadlines", "the fold"];
     a_clock_not_held: ClockNotHeld by ["time in the journal"];
     a_filter_lost: FilterLost by ["what was refused"];
