@@ -14,9 +14,6 @@ use crate::replica::Reader;
 use crate::standing::Stand;
 use crate::streams::Streams;
 
-/// The Mesos version whose API this is; clients compare it.
-pub(crate) const API_VERSION: &str = "1.11.0";
-
 /// A running master.
 #[derive(Debug)]
 pub(crate) struct Master {
@@ -59,7 +56,7 @@ impl Master {
             port: u32::from(port),
             pid: Some(self.pid()),
             hostname: Some(self.config.public_hostname()),
-            version: Some(API_VERSION.to_owned()),
+            version: Some(protocol::API_VERSION.to_owned()),
             address: Some(v1::Address {
                 hostname: Some(self.config.public_hostname()),
                 ip: Some(ip.to_string()),

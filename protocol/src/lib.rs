@@ -41,3 +41,7 @@ pub use generated::mesolith::agents;
 
 /// What the masters say to one another.
 pub use generated::mesolith::quorum;
+
+/// The Mesos version whose API both daemons speak, and say they do: clients compare it, and expect
+/// agents and masters to agree.
+pub const API_VERSION: &str = "1.11.0";

@@ -47,7 +47,7 @@ pub(super) fn state(api: &Api) -> Reply {
         self::framework(api, &known, id, framework)
     });
     let mut state = json!({
-        "version": env!("CARGO_PKG_VERSION"),
+        "version": protocol::API_VERSION,
         "start_time": api.start_time,
         "id": known.state.agent_id(),
         "pid": format!("slave(1)@{}", api.address),

@@ -166,7 +166,7 @@ async fn read_file(api: &Api, call: &Call) -> Result<response::ReadFile, Box<Rep
 }
 
 pub(super) fn version() -> v1::VersionInfo {
-    v1::VersionInfo { version: env!("CARGO_PKG_VERSION").to_owned(), ..Default::default() }
+    v1::VersionInfo { version: protocol::API_VERSION.to_owned(), ..Default::default() }
 }
 
 fn encode(response: &Response, content_type: ContentType) -> Vec<u8> {

@@ -10,7 +10,7 @@ use super::body::{Body, Refusal, json, redirect, status};
 use super::route::{Endpoint, parameter};
 use super::{leader, operator};
 use crate::convert::seconds;
-use crate::master::{API_VERSION, Master};
+use crate::master::Master;
 use crate::metrics;
 use crate::views::classic::{self, Host, Page};
 use crate::views::json::to_vec;
@@ -58,7 +58,7 @@ fn read(master: &Master, endpoint: Endpoint, query: &str) -> Vec<u8> {
     let state = master.committed.state();
     match endpoint {
         Endpoint::Version => to_vec(&serde_json::json!({
-            "version": API_VERSION,
+            "version": protocol::API_VERSION,
             "mesolith_version": env!("CARGO_PKG_VERSION"),
         })),
         Endpoint::Flags => {
@@ -97,7 +97,7 @@ fn page(query: &str) -> Page {
 
 fn host(master: &Master) -> Host {
     Host {
-        version: API_VERSION,
+        version: protocol::API_VERSION,
         started: seconds(master.started),
         id: master.journal.identity().cluster_id,
         pid: master.pid(),

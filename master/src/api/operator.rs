@@ -22,7 +22,7 @@ use super::{leader, stream};
 use crate::convert::{resources, seconds};
 use crate::effects::{HEARTBEAT_SECONDS, record};
 use crate::leader::Ticket;
-use crate::master::{API_VERSION, Master};
+use crate::master::Master;
 use crate::metrics;
 use crate::views::{self, operator};
 
@@ -166,7 +166,8 @@ fn cluster_view(state: &State, r#type: Type) -> Option<Answer> {
 }
 
 fn version() -> GetVersion {
-    let version_info = VersionInfo { version: API_VERSION.to_owned(), ..VersionInfo::default() };
+    let version_info =
+        VersionInfo { version: protocol::API_VERSION.to_owned(), ..VersionInfo::default() };
     GetVersion { version_info }
 }
 

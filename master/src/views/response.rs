@@ -119,7 +119,7 @@ pub(crate) fn agent(state: &State, it: &statemachine::agent::Agent) -> get_agent
         agent_info: agent::write(state, it),
         active: it.is_active(),
         deactivated: Some(false),
-        version: it.description.version.to_string(),
+        version: protocol::API_VERSION.to_owned(),
         pid: Some(agent::pid(it)),
         registered_time: Some(time_info(it.registered_at)),
         reregistered_time: it.reregistered_at.map(time_info),

@@ -91,7 +91,7 @@ impl Slave {
             unreserved_resources: small(&flat(unreserved(&it.total))),
             active: it.is_active(),
             deactivated: false,
-            version: it.description.version.to_string(),
+            version: protocol::API_VERSION.to_owned(),
             capabilities: agent::capabilities(it)
                 .iter()
                 .map(|capability| capability.r#type().as_str_name())
