@@ -95,7 +95,9 @@ async fn a_live_journal_mends_when_told_and_when_it_reads() {
     damage(&segments[15]);
     quorum.start(behind).await.expect("its own files are whole");
     quorum.agree(0..1500).await;
-    assert_eq!(journal.repair().await, Ok(0), "reading it for the follower has mended it");
+    // reading it for the follower has mended it, unless another leader did the reading
+    assert!(matches!(journal.repair().await, Ok(0 | 1)));
+    assert_eq!(journal.repair().await, Ok(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
