@@ -84,20 +84,25 @@ async fn a_live_journal_mends_when_told_and_when_it_reads() {
     let (leader, _) = quorum.leader().await;
     let behind = leader % 3 + 1;
     quorum.stop(behind).await;
-    quorum.commit(500..1500).await;
+    quorum.commit(500..2500).await;
     let dir = quorum.dir(leader).to_path_buf();
-    eventually("segments", || (count(&dir, "history-") > 20).then_some(())).await;
+    eventually("segments", || (count(&dir, "history-") > 40).then_some(())).await;
     let segments = segments(&dir);
     damage(&segments[1]);
     let journal = quorum.nodes[&leader].journal.clone();
     assert_eq!(journal.repair().await, Ok(1));
     assert_eq!(journal.repair().await, Ok(0));
-    damage(&segments[15]);
+    // openraft has one message for the absent follower ready, of entries it read before the damage
+    // was done: at most 1,024 after entry 502. This segment lies behind them
+    damage(&segments[39]);
     quorum.start(behind).await.expect("its own files are whole");
-    quorum.agree(0..1500).await;
-    // reading it for the follower has mended it, unless another leader did the reading
-    assert!(matches!(journal.repair().await, Ok(0 | 1)));
-    assert_eq!(journal.repair().await, Ok(0));
+    quorum.agree(0..2500).await;
+    let mended = journal.repair().await;
+    if quorum.leader().await.0 == leader {
+        assert_eq!(mended, Ok(0), "reading it for the follower has mended it");
+    } else {
+        eprintln!("skipped: another leader read its own files for the follower");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
