@@ -91,6 +91,11 @@ impl Role {
         self.strip_prefix(&**other).is_some_and(|rest| rest.starts_with('/'))
     }
 
+    /// How many levels its name has: 1 for `eng`, 2 for `eng/web`.
+    pub fn depth(&self) -> usize {
+        self.split('/').count()
+    }
+
     /// The role right above.
     pub fn parent(&self) -> Option<Self> {
         self.rsplit_once('/').map(|(parent, _)| Self::from(parent))

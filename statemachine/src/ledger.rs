@@ -15,7 +15,7 @@ impl State {
     /// Puts an offer on the table.
     pub(crate) fn lay(&mut self, offer: Arc<Offer>) {
         let charged = self.book.charge(offer.framework, &offer.role, offer.agent, &offer.resources);
-        charged.offers += u64::from(offer.resources.has_unreserved());
+        charged.count(&offer.resources);
         self.spend(offer.agent, &offer.resources, |agent| {
             agent.offers.insert(offer.id);
             &mut agent.offered

@@ -36,11 +36,44 @@ pub struct Holding {
     /// Used by its tasks and executors, or offered to it.
     #[serde(rename = "q")]
     pub quantities: Quantities,
-    /// How many offers it has had: of equal shares, the one with fewer comes first (semantics 173).
-    /// Offers of nothing but reservations do not count, since nobody else could have had them: who has
-    /// reservations would fall behind for good where nobody holds anything.
+    /// How many offers with something unreserved it has had: of equal shares, the one with fewer comes
+    /// first (semantics 173).
     #[serde(rename = "n")]
     pub offers: u64,
+    /// How many offers of nothing but reservations, by how deep the role lies that they were reserved
+    /// for, top level first. They count among those below that role only: nobody else could have had
+    /// them, and who has reservations would fall behind for good where nobody holds anything.
+    #[serde(rename = "r", default, skip_serializing_if = "Vec::is_empty")]
+    pub reserved: Vec<u64>,
+}
+
+impl Holding {
+    /// One offer of these resources.
+    pub(super) fn of_offer(resources: &Resources) -> Self {
+        let mut held = Self { quantities: Quantities::of(resources), ..Self::default() };
+        held.count(resources);
+        held
+    }
+
+    /// Counts one more offer.
+    pub(crate) fn count(&mut self, resources: &Resources) {
+        let depths = resources.iter().map(|it| it.role().map_or(0, Role::depth));
+        let Some(level) = depths.min().and_then(|depth| depth.checked_sub(1)) else {
+            self.offers += 1;
+            return;
+        };
+        if self.reserved.len() <= level {
+            self.reserved.resize(level + 1, 0);
+        }
+        if let Some(count) = self.reserved.get_mut(level) {
+            *count += 1;
+        }
+    }
+
+    /// How many offers count among those who stand below a role at this depth; 0 for all roles.
+    pub(super) fn offers_below(&self, depth: usize) -> u64 {
+        self.offers + self.reserved.iter().take(depth).sum::<u64>()
+    }
 }
 
 impl Book {

@@ -114,10 +114,7 @@ impl<T: Trace> Cycle<'_, T> {
             left.remove_all(&resources);
             let Kind::Client(client) = self.tree.kind(taker) else { return };
             let (framework, role) = client.key.clone();
-            let charge = Holding {
-                quantities: Quantities::of(&resources),
-                offers: u64::from(resources.has_unreserved()),
-            };
+            let charge = Holding::of_offer(&resources);
             let offer = OfferSpec { framework, role, agent: lot.agent, resources };
             self.trace.offered(&offer, self.tree.share(taker));
             self.offers.push(offer);

@@ -26,7 +26,11 @@ struct Node {
     kind: Kind,
     parent: usize,
     weight: f64,
-    held: Holding,
+    /// How deep the role lies that it stands below.
+    depth: usize,
+    held: Quantities,
+    /// Offers that count among its siblings.
+    offers: u64,
     /// Sorted; see [`Tree::place`].
     children: BTreeSet<Place>,
 }
@@ -55,7 +59,7 @@ impl Tree {
     pub(super) fn new(state: &State) -> Self {
         let clients = clients(state);
         let mut tree = Self {
-            nodes: vec![Node::new(Kind::Role, ROOT, 1.0)],
+            nodes: vec![Node::new(Kind::Role, ROOT, 1.0, 0)],
             roles: BTreeMap::new(),
             total: state.book.total.clone(),
             is_empty: clients.is_empty(),
@@ -99,7 +103,7 @@ impl Tree {
 
     /// The dominant share of a node, without its weight.
     pub(super) fn share(&self, node: usize) -> f64 {
-        self.nodes[node].held.quantities.share_of(&self.total)
+        self.nodes[node].held.share_of(&self.total)
     }
 
     /// So much goes to a client; it and all above it move back in their lines.
@@ -108,7 +112,7 @@ impl Tree {
         while node != ROOT {
             let parent = self.nodes[node].parent;
             let before = self.place(node);
-            self.nodes[node].held.add(charge);
+            self.nodes[node].hold(charge);
             let after = self.place(node);
             self.nodes[parent].children.remove(&before);
             self.nodes[parent].children.insert(after);
@@ -118,30 +122,33 @@ impl Tree {
 
     fn place(&self, index: usize) -> Place {
         let node = &self.nodes[index];
-        ((self.share(index) / node.weight).to_bits(), node.held.offers, index)
+        ((self.share(index) / node.weight).to_bits(), node.offers, index)
     }
 
     /// Adds a role, whose ancestors are there already, with its frameworks.
     fn plant(&mut self, state: &State, role: &Role, frameworks: &[Arc<Framework>]) {
         let parent = role.parent().and_then(|parent| self.role(&parent)).unwrap_or(ROOT);
         let thousandths = state.weights.get(role).copied().unwrap_or(1000).max(1);
-        let index = self.push(Kind::Role, parent, thousandths as f64 / 1000.0);
+        let depth = role.depth();
+        let index =
+            self.push(Node::new(Kind::Role, parent, thousandths as f64 / 1000.0, depth - 1));
         self.roles.insert(role.clone(), index);
         if frameworks.is_empty() {
             return;
         }
-        let group = self.push(Kind::Group(role.clone()), index, 1.0);
+        let group = self.push(Node::new(Kind::Group(role.clone()), index, 1.0, depth));
         for framework in frameworks {
             let key = (framework.id, role.clone());
-            let held = state.book.held.get(&key).cloned().unwrap_or_default();
-            let client = Client { framework: framework.clone(), key };
-            let client = self.push(Kind::Client(client), group, 1.0);
-            self.nodes[client].held = held;
+            let held = state.book.held.get(&key);
+            let client = Kind::Client(Client { framework: framework.clone(), key });
+            let mut client = Node::new(client, group, 1.0, depth);
+            held.into_iter().for_each(|held| client.hold(held));
+            self.push(client);
         }
     }
 
-    fn push(&mut self, kind: Kind, parent: usize, weight: f64) -> usize {
-        self.nodes.push(Node::new(kind, parent, weight));
+    fn push(&mut self, node: Node) -> usize {
+        self.nodes.push(node);
         self.nodes.len() - 1
     }
 
@@ -149,7 +156,7 @@ impl Tree {
     fn endow(&mut self, role: &Role, holding: &Holding) {
         for role in role.ancestors().chain([role.clone()]) {
             if let Some(index) = self.role(&role) {
-                self.nodes[index].held.add(holding);
+                self.nodes[index].hold(holding);
             }
         }
         // a role's group is created right after it
@@ -157,21 +164,20 @@ impl Tree {
         if let Some(group) = group.and_then(|group| self.nodes.get_mut(group))
             && matches!(&group.kind, Kind::Group(of) if of == role)
         {
-            group.held.add(holding);
+            group.hold(holding);
         }
     }
 }
 
 impl Node {
-    fn new(kind: Kind, parent: usize, weight: f64) -> Self {
-        Self { kind, parent, weight, held: Holding::default(), children: BTreeSet::new() }
+    fn new(kind: Kind, parent: usize, weight: f64, depth: usize) -> Self {
+        let (held, children) = (Quantities::default(), BTreeSet::new());
+        Self { kind, parent, weight, depth, held, offers: 0, children }
     }
-}
 
-impl Holding {
-    fn add(&mut self, other: &Self) {
-        self.quantities.add_all(&other.quantities);
-        self.offers += other.offers;
+    fn hold(&mut self, holding: &Holding) {
+        self.held.add_all(&holding.quantities);
+        self.offers += holding.offers_below(self.depth);
     }
 }
 
