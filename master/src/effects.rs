@@ -246,6 +246,10 @@ fn directive_message(state: &State, directive: Directive) -> to_agent::Message {
         Directive::Reconcile { framework, tasks } => {
             to_agent::Message::Reconcile(reconcile(state, framework, &tasks))
         }
+        Directive::FrameworkChanged(id) => {
+            let framework = state.frameworks.get(&id).map(|it| framework::write(it));
+            to_agent::Message::FrameworkInfoChanged(agents::FrameworkInfoChanged { framework })
+        }
         Directive::Resources { total, number } => {
             let total = resources::write(&total, None);
             to_agent::Message::Resources(agents::Resources { index: number.0, total })

@@ -186,6 +186,7 @@ fn show_directive(directive: &Directive, f: &mut fmt::Formatter<'_>) -> fmt::Res
         Directive::ShutdownFramework { framework, .. } => {
             write!(f, "ShutdownFramework {framework}")
         }
+        Directive::FrameworkChanged(framework) => write!(f, "FrameworkChanged {framework}"),
         Directive::Reconcile { tasks, .. } => write!(f, "Reconcile {tasks:?}"),
         Directive::Resources { total, .. } => write!(f, "Resources {total}"),
     }

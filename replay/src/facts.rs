@@ -61,6 +61,11 @@ impl Describer<'_> {
                 .roles("roles", &it.description.roles)
                 .roles("suppressed", &it.suppressed)
                 .offers(&it.discarded),
+            Event::FrameworkUpdated(it) => self
+                .framework(it.id)
+                .roles("roles", &it.description.roles)
+                .roles("suppressed", &it.suppressed)
+                .offers(&it.rescinded),
             Event::FrameworkDisconnected(it) => self.framework(it.id).time("until", it.until),
             Event::FrameworkRemoved(it) => self.framework(it.id),
             Event::RolesSuppressed(it) => self.framework(it.framework).roles("roles", &it.roles),

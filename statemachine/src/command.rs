@@ -54,6 +54,8 @@ commands! {
     Subscribe(crate::framework::Subscribe),
     /// A scheduler's stream has ended.
     DisconnectFramework(crate::framework::Disconnect),
+    /// A framework changes what it says of itself.
+    UpdateFramework(crate::framework::Update),
     /// A framework ends.
     Teardown(crate::framework::Teardown),
     /// A framework wants no offers for some roles.

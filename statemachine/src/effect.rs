@@ -136,6 +136,8 @@ pub enum Directive {
         /// Tasks with the state that the master has.
         tasks: Vec<(TaskId, TaskState)>,
     },
+    /// A framework with tasks there is described anew.
+    FrameworkChanged(FrameworkId),
     /// All that the agent has now: it makes and removes volumes accordingly.
     Resources {
         /// The new total.

@@ -99,6 +99,8 @@ events! {
     14 => RolesSuppressed(crate::framework::RolesSuppressed),
     /// A framework wants offers again, whatever it refused.
     15 => RolesRevived(crate::framework::RolesRevived),
+    /// A framework changed what it says of itself.
+    16 => FrameworkUpdated(crate::framework::FrameworkUpdated),
     /// An agent registered.
     20 => AgentRegistered(crate::agent::AgentRegistered),
     /// An agent came back.

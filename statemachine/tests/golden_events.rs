@@ -13,7 +13,7 @@ use statemachine::agent::{
 use statemachine::cluster::LeaderElected;
 use statemachine::framework::{
     FrameworkDisconnected, FrameworkRemoved, FrameworkResubscribed, FrameworkSubscribed,
-    RolesRevived, RolesSuppressed,
+    FrameworkUpdated, RolesRevived, RolesSuppressed,
 };
 use statemachine::offer::{
     OfferSpec, OffersAccepted, OffersDeclined, OffersFiltered, OffersMade, OffersRescinded,
@@ -145,6 +145,13 @@ fn cluster_and_framework_events() -> Vec<Event> {
             suppressed: roles.clone(),
             session,
             discarded: vec![OfferId(9)],
+        }
+        .into(),
+        FrameworkUpdated {
+            id,
+            description: framework_description(),
+            suppressed: roles.clone(),
+            rescinded: vec![OfferId(9)],
         }
         .into(),
         FrameworkDisconnected { id, until: Time(99) }.into(),

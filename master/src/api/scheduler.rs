@@ -11,7 +11,7 @@ use protocol::json::JsonMessage;
 use protocol::media::{ContentType, DecodeError};
 use protocol::pb::Checked;
 use protocol::v1::scheduler::Call;
-use protocol::v1::scheduler::call::{Subscribe, Type};
+use protocol::v1::scheduler::call::{Subscribe, Type, UpdateFramework};
 use statemachine::{Command, FrameworkId, Rejection, State, framework, offer, task};
 
 use super::body::{Body, Refusal, status};
@@ -43,6 +43,9 @@ pub(super) async fn answer(
     let wire_id = call.framework_id.as_ref().map_or("", |id| id.value.as_str()).to_owned();
     let state = master.committed.state();
     let framework = check_framework(master, &state, &wire_id, &parts.headers)?;
+    if let (Type::UpdateFramework, Some(update)) = (r#type, call.update_framework.take()) {
+        return update_framework(master, term, framework, (&update, body.len())).await;
+    }
     let Some(command) = command(&state, (framework, &wire_id), r#type, call)? else {
         return Ok(status(StatusCode::ACCEPTED));
     };
@@ -142,6 +145,27 @@ async fn subscribe(
     Ok(response)
 }
 
+/// The only call that is answered once it is done (semantics 54, 73).
+async fn update_framework(
+    master: &Arc<Master>,
+    term: u64,
+    framework: FrameworkId,
+    (update, bytes): (&UpdateFramework, usize),
+) -> Result<Response<Body>, Refusal> {
+    let info = &update.framework_info;
+    validate::framework(info, &update.suppressed_roles).map_err(|fault| {
+        Refusal::BadRequest(format!("Supplied FrameworkInfo is not valid: {fault}"))
+    })?;
+    let command = framework::Update {
+        framework,
+        description: convert::framework::read(info),
+        suppressed: update.suppressed_roles.iter().map(|it| it.as_str().into()).collect(),
+    };
+    let decided = master.ask(term, command, bytes).await.map_err(|_| leader::lost())?;
+    decided.map_err(|rejection| Refusal::BadRequest(rejection.to_string()))?;
+    Ok(status(StatusCode::OK))
+}
+
 /// The framework that calls, over its current stream (semantics 50, 52, 53).
 fn check_framework(
     master: &Master,
@@ -197,7 +221,7 @@ fn command(
         | Type::DeclineInverseOffers
         | Type::Request
         | Type::AcknowledgeOperationStatus => return Ok(None),
-        Type::Subscribe | Type::Unknown | Type::ReconcileOperations | Type::UpdateFramework => {
+        Type::Subscribe | Type::UpdateFramework | Type::Unknown | Type::ReconcileOperations => {
             let name = r#type.as_str_name();
             return Err(Refusal::NotImplemented(format!(
                 "{name} is not supported by this version"

@@ -52,6 +52,7 @@ fn asked(state: &State, event: &Event) -> Wanted {
         Event::FrameworkSubscribed(_)
         | Event::FrameworkResubscribed(_)
         | Event::FrameworkRemoved(_)
+        | Event::FrameworkUpdated(_)
         | Event::RolesRevived(_) => Wanted::All,
         Event::AgentRegistered(event) => of(event.id),
         Event::AgentReregistered(event) => of(event.id),

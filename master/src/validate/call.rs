@@ -18,6 +18,11 @@ pub(crate) fn scheduler_call(call: &Call) -> Result<Type, String> {
     } else if call.framework_id.is_none() {
         return Err(missing("framework_id"));
     }
+    if let (Type::UpdateFramework, Some(update)) = (r#type, &call.update_framework)
+        && call.framework_id != update.framework_info.id
+    {
+        return Err("'framework_id' differs from 'update_framework.framework_info.id'".to_owned());
+    }
     if let (Type::Acknowledge, Some(acknowledge)) = (r#type, &call.acknowledge) {
         check_uuid(&acknowledge.uuid)?;
     }

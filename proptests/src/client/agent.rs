@@ -249,7 +249,9 @@ impl Agent {
                     self.drop_unknown(&(wire_id.clone(), task), nature);
                 }
             }
-            Directive::Message { .. } | Directive::Resources { .. } => {}
+            Directive::Message { .. }
+            | Directive::FrameworkChanged(_)
+            | Directive::Resources { .. } => {}
         }
     }
 

@@ -307,6 +307,7 @@ fn named(directive: &Directive) -> Option<FrameworkId> {
         Directive::Kill { framework, .. }
         | Directive::Message { framework, .. }
         | Directive::ShutdownExecutor { framework, .. }
+        | Directive::FrameworkChanged(framework)
         | Directive::Reconcile { framework, .. } => Some(*framework),
         Directive::Acknowledge { .. }
         | Directive::ShutdownFramework { .. }

@@ -142,7 +142,9 @@ impl Tree {
             let held = state.book.held.get(&key);
             let client = Kind::Client(Client { framework: framework.clone(), key });
             let mut client = Node::new(client, group, 1.0, depth);
-            held.into_iter().for_each(|held| client.hold(held));
+            if let Some(held) = held {
+                client.hold(held);
+            }
             self.push(client);
         }
     }

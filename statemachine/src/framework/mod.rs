@@ -1,5 +1,6 @@
 //! Frameworks: subscribed clients, their roles and what they have asked for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::capability::{self, Capabilities};
 use crate::connection::Connection;
 use crate::deadline::Deadline;
-use crate::effect::{Effect, FrameworkMessage};
-use crate::id::{FrameworkId, OfferId, Principal, Role, Session};
+use crate::effect::{Directive, Effect, FrameworkMessage, OperatorMessage};
+use crate::id::{AgentId, FrameworkId, OfferId, Principal, Role, Session};
 use crate::state::State;
 use crate::task::Task;
 use crate::time::Time;
@@ -20,6 +21,7 @@ mod remove;
 mod revive;
 mod subscribe;
 mod suppress;
+mod update;
 
 pub use disconnect::{Disconnect, FrameworkDisconnected};
 pub use remove::{FrameworkRemoved, Teardown};
@@ -28,6 +30,7 @@ pub use subscribe::{
     FrameworkResubscribed, FrameworkSubscribed, ROLE_BYTES_MAX, ROLES_MAX, Subscribe,
 };
 pub use suppress::{RolesSuppressed, Suppress};
+pub use update::{FrameworkUpdated, Update};
 
 pub(crate) use disconnect::absent;
 
@@ -152,6 +155,29 @@ impl State {
         if let Some(session) = self.frameworks.get(&framework).and_then(|it| it.session()) {
             effects.push(Effect::Framework { to: framework, session, message });
         }
+    }
+
+    /// A framework is described anew; its agents and operators hear of it if that changes anything
+    /// (semantics 74).
+    pub(crate) fn redescribe(
+        &mut self,
+        id: FrameworkId,
+        description: &Arc<Description>,
+        suppressed: &[Role],
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(framework) = self.framework_mut(id) else { return };
+        framework.suppressed = suppressed.iter().cloned().collect();
+        if framework.description == *description {
+            return;
+        }
+        framework.description = description.clone();
+        self.book.retain_roles(id, &description.roles);
+        let agents: BTreeSet<AgentId> = self.tasks_of(id).map(|task| task.agent).collect();
+        for agent in agents {
+            self.direct(agent, Directive::FrameworkChanged(id), effects);
+        }
+        effects.push(Effect::Operators(OperatorMessage::FrameworkUpdated(id)));
     }
 
     /// Drops the deadline that runs for a framework.

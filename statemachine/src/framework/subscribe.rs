@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Description, Framework};
 use crate::command::Decide;
 use crate::connection::Connection;
+use crate::context::Context;
 use crate::draft::{Draft, Reply};
 use crate::effect::{Effect, FrameworkMessage, OperatorMessage};
 use crate::event::Fold;
@@ -78,19 +79,27 @@ pub struct FrameworkResubscribed {
 
 impl Decide for Subscribe {
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
+        check_description(&self.description, draft.context())?;
         let state = draft.state();
-        if &*self.description.user == "root" && !draft.context().settings.root_submissions {
-            return Err(Rejection::FrameworkInvalid(
-                "user 'root' may not run tasks here (--root_submissions=false)".into(),
-            ));
-        }
-        check_roles(&self.description.roles)?;
         let known = self.wire_id.as_ref().and_then(|wire_id| state.framework_ids.get(wire_id));
         match known.copied() {
             Some(id) => self.resubscribe(id, draft),
             None => Ok(self.subscribe(draft)),
         }
     }
+}
+
+/// What the cluster refuses whatever the framework was before.
+pub(super) fn check_description(
+    description: &Description,
+    context: &Context,
+) -> Result<(), Rejection> {
+    if &*description.user == "root" && !context.settings.root_submissions {
+        return Err(Rejection::FrameworkInvalid(
+            "user 'root' may not run tasks here (--root_submissions=false)".into(),
+        ));
+    }
+    check_roles(&description.roles)
 }
 
 /// Refuses roles without end: each is kept, shown and sorted with all its ancestors.
@@ -202,18 +211,11 @@ impl Fold for FrameworkResubscribed {
                 state.rescind(*offer, effects);
             }
         }
-        let Some(framework) = state.framework_mut(self.id) else {
-            return;
-        };
-        let changed = framework.description != self.description;
-        framework.description = self.description.clone();
-        framework.suppressed = self.suppressed.iter().cloned().collect();
-        framework.reregistered_at = Some(at);
-        state.book.retain_roles(self.id, &self.description.roles);
-        outstanding::for_framework(state, self.id, effects);
-        if changed {
-            effects.push(Effect::Operators(OperatorMessage::FrameworkUpdated(self.id)));
+        if let Some(framework) = state.framework_mut(self.id) {
+            framework.reregistered_at = Some(at);
         }
+        state.redescribe(self.id, &self.description, &self.suppressed, effects);
+        outstanding::for_framework(state, self.id, effects);
     }
 }
 

@@ -3,14 +3,16 @@
 use proptest::prelude::*;
 
 use super::pick;
-use crate::framework::{Disconnect, Revive, Suppress, Teardown};
+use crate::framework::{Description, Disconnect, Revive, Suppress, Teardown, Update};
 use crate::framework_capability::SHARED_RESOURCES;
+use crate::id::Role;
 use crate::testing::World;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum OnFramework {
     Subscribe,
     Resubscribe,
+    Update,
     Disconnect,
     Teardown,
     Suppress,
@@ -21,6 +23,7 @@ pub(super) fn strategy() -> impl Strategy<Value = OnFramework> {
     prop_oneof![
         2 => Just(OnFramework::Subscribe),
         3 => Just(OnFramework::Resubscribe),
+        2 => Just(OnFramework::Update),
         2 => Just(OnFramework::Disconnect),
         1 => Just(OnFramework::Teardown),
         1 => Just(OnFramework::Suppress),
@@ -50,6 +53,13 @@ pub(super) fn act(world: &mut World, action: OnFramework, number: u8) -> Option<
     let session = world.state.frameworks[&framework].session().unwrap_or_default();
     match action {
         OnFramework::Subscribe | OnFramework::Resubscribe => return None,
+        OnFramework::Update => {
+            let mut description =
+                Description::clone(&world.state.frameworks[&framework].description);
+            let roles: &[&str] = if number.is_multiple_of(2) { &["a"] } else { &["a", "a/b"] };
+            description.roles = roles.iter().map(|role| Role::from(*role)).collect();
+            world.must(Update { framework, description, suppressed: Vec::new() })
+        }
         OnFramework::Disconnect => world.must(Disconnect { framework, session }),
         OnFramework::Teardown => world.must(Teardown { framework }),
         OnFramework::Suppress => world.must(Suppress { framework, roles: Vec::new() }),

@@ -48,11 +48,6 @@ impl Resource {
 }
 
 impl Resources {
-    /// Whether some of them are not reserved.
-    pub fn has_unreserved(&self) -> bool {
-        self.iter().any(|resource| resource.reservations.is_empty())
-    }
-
     /// Those that operations have made: dynamic reservations and volumes.
     pub fn converted(&self) -> impl Iterator<Item = &Resource> {
         self.iter().filter(|resource| resource.original() != **resource)
