@@ -13,11 +13,12 @@ use protocol::{json, recordio};
 use statemachine::offer::Offer;
 use statemachine::{
     AgentId, Directive, Effect, FrameworkId, FrameworkMessage, Rejection, Reply, Session, State,
-    TaskId, TaskState,
+    TaskId, TaskKey, TaskState,
 };
 use tokio::sync::mpsc;
 
-use crate::convert::{decode_own, framework, offer, resources, status, task};
+use crate::convert::kill::kill_policy;
+use crate::convert::{framework, offer, resources, status, task};
 use crate::leader::{Decided, Outgoing, Release, Ticket};
 use crate::master::Master;
 use crate::views::operator;
@@ -79,7 +80,8 @@ fn answer(
             registered(master, state, (session, term), agent);
         }
         (Ticket::Agent(session), outcome) => {
-            let shutdown = matches!(outcome, Err(Rejection::AgentUnknown(_)));
+            let shutdown =
+                matches!(outcome, Err(Rejection::AgentUnknown(_) | Rejection::AgentDismissed(_)));
             let reason = outcome.err().map_or_else(String::new, |rejection| rejection.to_string());
             let refused = agents::Refused { reason, shutdown };
             direct(master, session, to_agent::Message::Refused(refused));
@@ -128,7 +130,11 @@ fn dispatch(master: &Master, state: &State, effect: Effect) {
     match effect {
         Effect::Framework { to, session, message } => inform(master, state, (to, session), message),
         Effect::Agent { session, directive, .. } => {
+            let is_last = matches!(directive, Directive::Leave { .. });
             direct(master, session, directive_message(state, directive));
+            if is_last {
+                master.streams.end(session);
+            }
         }
         Effect::Operators(message) => {
             if !master.streams.has_operators() {
@@ -212,11 +218,17 @@ fn directive_message(state: &State, directive: Directive) -> to_agent::Message {
                 task: Some(task::write_info(&started, executor.as_deref())),
             })
         }
-        Directive::Kill { framework, task, policy } => to_agent::Message::Kill(agents::Kill {
-            framework_id: wire_id(framework),
-            task_id: task.to_string(),
-            kill_policy: (!policy.is_empty()).then(|| decode_own(&policy)),
-        }),
+        Directive::Kill { framework, task, policy, max_grace_ns } => {
+            let framework_id = wire_id(framework);
+            let task_id = task.to_string();
+            let known = state.tasks.get(&TaskKey { framework, task });
+            let kill_policy = kill_policy(known.map(AsRef::as_ref), &policy, max_grace_ns);
+            to_agent::Message::Kill(agents::Kill { framework_id, task_id, kill_policy })
+        }
+        Directive::Leave { reason } => {
+            let reason = reason.to_string();
+            to_agent::Message::Refused(agents::Refused { reason, shutdown: true })
+        }
         Directive::Acknowledge { framework, task, update } => {
             to_agent::Message::Acknowledge(agents::Acknowledge {
                 framework_id: framework.to_string(),

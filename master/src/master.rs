@@ -63,7 +63,10 @@ impl Master {
                 port: i32::from(port),
             }),
             domain: None,
-            capabilities: vec![capability(master_info::capability::Type::AgentUpdate)],
+            capabilities: vec![
+                capability(master_info::capability::Type::AgentUpdate),
+                capability(master_info::capability::Type::AgentDraining),
+            ],
         }
     }
 

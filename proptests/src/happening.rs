@@ -188,6 +188,7 @@ fn show_directive(directive: &Directive, f: &mut fmt::Formatter<'_>) -> fmt::Res
         }
         Directive::FrameworkChanged(framework) => write!(f, "FrameworkChanged {framework}"),
         Directive::Reconcile { tasks, .. } => write!(f, "Reconcile {tasks:?}"),
+        Directive::Leave { reason } => write!(f, "Leave: {reason}"),
         Directive::Resources { total, .. } => write!(f, "Resources {total}"),
     }
 }

@@ -81,8 +81,22 @@ impl Describer<'_> {
                 .text("address", &*it.description.address)
                 .text("resources", it.total.to_string()),
             Event::AgentDisconnected(it) => self.agent(it.id).time("until", it.until),
-            Event::AgentUnreachable(it) => self.agent(it.id),
+            Event::AgentUnreachable(it) => match it.until {
+                Some(until) => self.agent(it.id).time("until", until),
+                None => self.agent(it.id),
+            },
             Event::AgentUnregistered(it) => self.agent(it.id),
+            Event::AgentGone(it) => self.agent(it.id).time("until", it.until),
+            Event::AgentForgotten(it) => self.agent(it.id),
+            Event::AgentDeactivated(it) => self.agent(it.id),
+            Event::AgentReactivated(it) => self.agent(it.id),
+            Event::AgentDraining(it) => {
+                let grace = it.max_grace_ns.map(|ns| format!("{} ms", ns / 1_000_000));
+                self.agent(it.id)
+                    .optional("max_grace_period", grace.as_deref())
+                    .optional("mark_gone", it.mark_gone.then_some("true"))
+            }
+            Event::AgentDrained(it) => self.agent(it.id),
             Event::OffersMade(it) => {
                 let frameworks =
                     it.offers.iter().map(|offer| self.names.framework(offer.framework));

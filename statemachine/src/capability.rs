@@ -23,6 +23,12 @@ impl Capabilities {
     }
 }
 
+/// v1 `AgentInfo.Capability.Type` numbers that decisions look at.
+pub mod agent {
+    /// Can be told to drain.
+    pub const AGENT_DRAINING: i32 = 7;
+}
+
 /// v1 `FrameworkInfo.Capability.Type` numbers that decisions look at.
 pub mod framework {
     /// Takes revocable resources.

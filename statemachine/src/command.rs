@@ -1,5 +1,6 @@
 //! Everything that may be asked of the core, and the one dispatch to who decides it.
 
+use crate::agent::finish_drains;
 use crate::context::Context;
 use crate::draft::{Decision, Draft, Reply};
 use crate::rejection::Rejection;
@@ -68,6 +69,14 @@ commands! {
     DisconnectAgent(crate::agent::Disconnect),
     /// An agent leaves for good.
     UnregisterAgent(crate::agent::Unregister),
+    /// An operator declares an agent lost for good.
+    MarkAgentGone(crate::agent::MarkGone),
+    /// An operator wants nothing of an agent offered.
+    DeactivateAgent(crate::agent::Deactivate),
+    /// An operator wants an agent offered again.
+    ReactivateAgent(crate::agent::Reactivate),
+    /// An operator wants an agent emptied.
+    DrainAgent(crate::agent::DrainAgent),
     /// Free resources are to be offered.
     Allocate(crate::allocator::Allocate),
     /// A framework takes offers.
@@ -107,7 +116,10 @@ pub fn decide(
 ) -> Result<Decision, Rejection> {
     let mut draft = Draft::new(state, context);
     match dispatch(command, &mut draft) {
-        Ok(reply) => Ok(draft.finish(reply)),
+        Ok(reply) => {
+            finish_drains(&mut draft);
+            Ok(draft.finish(reply))
+        }
         Err(rejection) => {
             assert!(draft.is_empty(), "{} was refused after it was recorded", command.name());
             Err(rejection)

@@ -13,9 +13,12 @@ pub enum Deadline {
     /// A disconnected framework is removed.
     #[serde(rename = "f")]
     FrameworkFailover(FrameworkId),
-    /// A disconnected or awaited agent is unreachable.
+    /// A disconnected or awaited agent is unreachable; one that is so already is forgotten.
     #[serde(rename = "r")]
     AgentReregister(AgentId),
+    /// An agent that was marked gone is forgotten.
+    #[serde(rename = "g")]
+    AgentForgotten(AgentId),
     /// An offer is rescinded.
     #[serde(rename = "o")]
     OfferExpiry(OfferId),

@@ -94,6 +94,9 @@ pub enum Directive {
         task: TaskId,
         /// An encoded v1 `KillPolicy`; empty for the task's own.
         policy: Bytes,
+        /// The longest grace period that its agent, which is being drained, leaves it, in nanoseconds
+        /// (semantics 237).
+        max_grace_ns: Option<u64>,
     },
     /// The update is acknowledged: never repeat it.
     Acknowledge {
@@ -138,6 +141,11 @@ pub enum Directive {
     },
     /// A framework with tasks there is described anew.
     FrameworkChanged(FrameworkId),
+    /// End all that runs there, and itself: the cluster does not count on the agent any more.
+    Leave {
+        /// Why, for its log.
+        reason: Arc<str>,
+    },
     /// All that the agent has now: it makes and removes volumes accordingly.
     Resources {
         /// The new total.

@@ -111,6 +111,16 @@ events! {
     23 => AgentUnreachable(crate::agent::AgentUnreachable),
     /// An agent left for good.
     24 => AgentUnregistered(crate::agent::AgentUnregistered),
+    /// An agent was declared lost for good.
+    25 => AgentGone(crate::agent::AgentGone),
+    /// An agent that was unreachable or gone for long is not remembered any more.
+    26 => AgentForgotten(crate::agent::AgentForgotten),
+    /// Nothing of an agent is offered any more.
+    27 => AgentDeactivated(crate::agent::AgentDeactivated),
+    /// An agent is offered again; a drain is over, finished or not.
+    28 => AgentReactivated(crate::agent::AgentReactivated),
+    /// An agent is being emptied.
+    29 => AgentDraining(crate::agent::AgentDraining),
     /// Resources were offered: one event per allocation cycle.
     30 => OffersMade(crate::offer::OffersMade),
     /// A framework took offers; what it did with them follows.
@@ -137,6 +147,8 @@ events! {
     46 => ExecutorEnded(crate::task::ExecutorEnded),
     /// Resources of an agent were converted: reserved, unreserved, made into volumes or back.
     50 => ResourcesConverted(crate::operation::ResourcesConverted),
+    /// The last task of a draining agent is over.
+    60 => AgentDrained(crate::agent::AgentDrained),
 }
 
 /// Folds one event, decided at `at`, into the state, and appends what the leader then owes the

@@ -47,7 +47,7 @@ pub mod task;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use capability::{Capabilities, framework as framework_capability};
+pub use capability::{Capabilities, agent as agent_capability, framework as framework_capability};
 pub use codec::{Batch, DecodeError, Record};
 pub use command::{Command, decide};
 pub use connection::Connection;

@@ -55,7 +55,7 @@ pub(crate) fn for_agent(
         }
     }
     for task in tasks.iter().filter(|task| !task.state.is_terminal()) {
-        if let Some(directive) = task.kill_directive() {
+        if let Some(directive) = state.kill_directive(task) {
             state.direct(id, directive, effects);
         }
     }

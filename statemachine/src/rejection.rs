@@ -20,6 +20,9 @@ pub enum Rejection {
     /// No agent has this id in this cluster; it will never be accepted again under it.
     #[error("agent {0} is not known to this cluster")]
     AgentUnknown(Arc<str>),
+    /// The agent may not be part of the cluster: it is to end what it runs, and itself.
+    #[error("{0}")]
+    AgentDismissed(Arc<str>),
     /// The news comes over a connection that is not the agent's current one.
     #[error("agent {0} is not connected by this stream")]
     AgentNotConnected(Arc<str>),

@@ -24,6 +24,10 @@ pub struct Settings {
     pub root_submissions: bool,
     /// Weights of roles in thousandths; they count when the cluster has none yet (semantics 189).
     pub weights: Vec<(Role, u64)>,
+    /// How long an agent that is unreachable or gone is remembered (semantics 233).
+    pub agent_memory_ms: u64,
+    /// How many unreachable and how many gone agents are remembered at most (semantics 233).
+    pub agents_remembered: u32,
     /// How much history the state itself keeps.
     pub retention: Retention,
 }
@@ -56,6 +60,8 @@ impl Default for Settings {
             allocation_interval_ms: 1000,
             root_submissions: true,
             weights: Vec::new(),
+            agent_memory_ms: 14 * 24 * 3_600_000,
+            agents_remembered: 102_400,
             retention: Retention::default(),
         }
     }

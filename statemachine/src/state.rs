@@ -5,7 +5,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet, Vector};
 use serde::{Deserialize, Serialize};
 
-use crate::agent::Agent;
+use crate::agent::{Agent, GoneAgent};
 use crate::allocator::Book;
 use crate::cluster::Cluster;
 use crate::deadline::Deadline;
@@ -26,6 +26,13 @@ pub struct State {
     /// Registered agents, unreachable ones included.
     #[serde(rename = "a")]
     pub agents: OrdMap<AgentId, Arc<Agent>>,
+    /// Agents that were marked gone, as long as the operator wants them remembered.
+    #[serde(rename = "ag", default, skip_serializing_if = "OrdMap::is_empty")]
+    pub gone_agents: OrdMap<AgentId, GoneAgent>,
+    /// Draining agents whose last task is over. Never more than in the middle of a decision, which goes
+    /// on to call them drained.
+    #[serde(rename = "ae", default, skip_serializing_if = "OrdSet::is_empty")]
+    pub emptied: OrdSet<AgentId>,
     /// Frameworks that are not over.
     #[serde(rename = "f")]
     pub frameworks: OrdMap<FrameworkId, Arc<Framework>>,

@@ -153,6 +153,10 @@ impl Reason {
     pub const AGENT_DISCONNECTED: Self = Self(10);
     /// `REASON_AGENT_REMOVED`.
     pub const AGENT_REMOVED: Self = Self(11);
+    /// `REASON_AGENT_REMOVED_BY_OPERATOR`.
+    pub const AGENT_REMOVED_BY_OPERATOR: Self = Self(31);
+    /// `REASON_AGENT_DRAINING`.
+    pub const AGENT_DRAINING: Self = Self(34);
     /// `REASON_AGENT_REREGISTERED`.
     pub const AGENT_REREGISTERED: Self = Self(32);
     /// `REASON_FRAMEWORK_REMOVED`.

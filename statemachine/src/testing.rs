@@ -161,7 +161,7 @@ impl World {
                 hostname: "node".into(),
                 address: "127.0.0.1:5051".into(),
                 version: "0.1.0".into(),
-                capabilities: Capabilities::default(),
+                capabilities: Capabilities::default().with(crate::agent_capability::AGENT_DRAINING),
                 resources: resources(text),
                 payload: Bytes::new(),
             },
@@ -295,6 +295,17 @@ impl World {
         let agent = Some(AgentId(0));
         self.must(task::Acknowledge { framework, agent, task: task.into(), update });
     }
+}
+
+/// What updates among these messages say, and why.
+pub fn told_states(messages: &[FrameworkMessage]) -> Vec<(TaskState, crate::Reason)> {
+    let updates = messages.iter().filter_map(|message| match message {
+        FrameworkMessage::Updated(update) => {
+            Some((update.status.state, update.status.reason.unwrap_or(crate::Reason(0))))
+        }
+        _ => None,
+    });
+    updates.collect()
 }
 
 /// A command task for an agent.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use statemachine::agent::{
-    AgentDisconnected, AgentRegistered, AgentReregistered, AgentUnreachable, AgentUnregistered,
+    AgentDeactivated, AgentDisconnected, AgentDrained, AgentDraining, AgentForgotten, AgentGone,
+    AgentReactivated, AgentRegistered, AgentReregistered, AgentUnreachable, AgentUnregistered,
 };
 use statemachine::cluster::LeaderElected;
 use statemachine::framework::{
@@ -174,8 +175,14 @@ fn agent_events() -> Vec<Event> {
         }
         .into(),
         AgentDisconnected { id, until: Time(99) }.into(),
-        AgentUnreachable { id }.into(),
+        AgentUnreachable { id, until: Some(Time(98)) }.into(),
         AgentUnregistered { id }.into(),
+        AgentGone { id, until: Time(97) }.into(),
+        AgentForgotten { id }.into(),
+        AgentDeactivated { id }.into(),
+        AgentReactivated { id }.into(),
+        AgentDraining { id, max_grace_ns: Some(9_000), mark_gone: true }.into(),
+        AgentDrained { id }.into(),
         ResourcesConverted {
             agent: id,
             kind: Conversion::Create,

@@ -94,6 +94,8 @@ pub(crate) enum Refusal {
     BadRequest(String),
     Forbidden(String),
     NotFound,
+    /// What the request names is not there.
+    Unknown(String),
     /// With the method that is expected, and the one that came.
     MethodNotAllowed(&'static str, String),
     NotAcceptable,
@@ -112,6 +114,7 @@ impl Refusal {
             Self::BadRequest(text) => (StatusCode::BAD_REQUEST, text),
             Self::Forbidden(text) => (StatusCode::FORBIDDEN, text),
             Self::NotFound => (StatusCode::NOT_FOUND, "404 Not Found.".to_owned()),
+            Self::Unknown(text) => (StatusCode::NOT_FOUND, text),
             Self::MethodNotAllowed(allowed, received) => return not_allowed(allowed, &received),
             Self::NotAcceptable => (
                 StatusCode::NOT_ACCEPTABLE,

@@ -1,5 +1,6 @@
 //! The HTTP API: wire to command, and nothing else.
 
+mod agent_calls;
 mod body;
 mod classic;
 mod compress;

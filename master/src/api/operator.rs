@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use super::body::{Body, Refusal, status, whole};
 use super::scheduler::{accepted, read_call};
-use super::{leader, stream};
+use super::{agent_calls, leader, stream};
 use crate::convert::{resources, seconds};
 use crate::effects::{HEARTBEAT_SECONDS, record};
 use crate::leader::Ticket;
@@ -48,6 +48,10 @@ pub(super) async fn answer(
             let wire_id = call.teardown.unwrap_or_default().framework_id.value;
             teardown(master, term, &wire_id).await
         }
+        Type::MarkAgentGone | Type::DrainAgent | Type::DeactivateAgent | Type::ReactivateAgent => {
+            let term = leader::leading(master, &parts.uri)?;
+            agent_calls::answer(master, term, call).await
+        }
         _ => read(master, r#type, content_type).await,
     }
 }
@@ -61,6 +65,10 @@ fn check(call: &Call) -> Result<Type, String> {
     match r#type {
         Type::GetMetrics if call.get_metrics.is_none() => missing("get_metrics"),
         Type::Teardown if call.teardown.is_none() => missing("teardown"),
+        Type::MarkAgentGone if call.mark_agent_gone.is_none() => missing("mark_agent_gone"),
+        Type::DrainAgent if call.drain_agent.is_none() => missing("drain_agent"),
+        Type::DeactivateAgent if call.deactivate_agent.is_none() => missing("deactivate_agent"),
+        Type::ReactivateAgent if call.reactivate_agent.is_none() => missing("reactivate_agent"),
         _ => Ok(r#type),
     }
 }

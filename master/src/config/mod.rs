@@ -71,6 +71,18 @@ pub struct Config {
     #[arg(long, alias = "root_submissions", env = "MESOLITH_ROOT_SUBMISSIONS",
           default_value_t = true, action = clap::ArgAction::Set)]
     pub root_submissions: bool,
+    /// How long an agent that is unreachable or was marked gone is remembered.
+    #[arg(long, alias = "registry_max_agent_age", env = "MESOLITH_REGISTRY_MAX_AGENT_AGE",
+          default_value = "2weeks", value_parser = parse_duration)]
+    pub registry_max_agent_age: Duration,
+    /// How many unreachable agents are remembered, and how many that were marked gone.
+    #[arg(
+        long,
+        alias = "registry_max_agent_count",
+        env = "MESOLITH_REGISTRY_MAX_AGENT_COUNT",
+        default_value_t = 102_400
+    )]
+    pub registry_max_agent_count: u32,
     /// How many frameworks that are over are remembered.
     #[arg(
         long,
@@ -106,6 +118,8 @@ impl Config {
             allocation_interval_ms: milliseconds(self.allocation_interval),
             root_submissions: self.root_submissions,
             weights: self.weights.as_ref().map(Weights::thousandths).unwrap_or_default(),
+            agent_memory_ms: milliseconds(self.registry_max_agent_age),
+            agents_remembered: self.registry_max_agent_count,
             retention: Retention {
                 completed_frameworks: self.max_completed_frameworks,
                 completed_tasks_per_framework: self.max_completed_tasks_per_framework,
@@ -173,6 +187,8 @@ impl Config {
                 self.max_operator_event_stream_subscribers.to_string(),
             ),
             ("port", self.port.to_string()),
+            ("registry_max_agent_age", write_duration(self.registry_max_agent_age)),
+            ("registry_max_agent_count", self.registry_max_agent_count.to_string()),
             ("root_submissions", self.root_submissions.to_string()),
             ("work_dir", self.work_dir.display().to_string()),
         ];

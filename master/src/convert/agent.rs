@@ -4,8 +4,8 @@ use prost::Message;
 use protocol::agents::Hello;
 use protocol::resource::ResourceError;
 use protocol::rpc::VERSION;
-use protocol::v1::{AgentInfo, agent_info};
-use statemachine::agent::{Agent, Description, ExecutorReport, Register, TaskReport};
+use protocol::v1::{self, AgentInfo, agent_info};
+use statemachine::agent::{Agent, Description, DrainState, ExecutorReport, Register, TaskReport};
 use statemachine::{Capabilities, EventNumber, Session, State, TaskState};
 
 use super::{decode_own, resources};
@@ -107,6 +107,23 @@ pub(crate) fn write(state: &State, agent: &Agent) -> AgentInfo {
         resources: resources::write(&agent.total, None),
         ..info(agent)
     }
+}
+
+/// How far the agent is with being drained; none if it is not asked to.
+pub(crate) fn drain_info(agent: &Agent) -> Option<v1::DrainInfo> {
+    let drain = agent.drain.as_ref()?;
+    let state = match drain.state {
+        DrainState::Draining => v1::DrainState::Draining,
+        DrainState::Drained => v1::DrainState::Drained,
+    };
+    let period = |ns: u64| v1::DurationInfo { nanoseconds: i64::try_from(ns).unwrap_or(i64::MAX) };
+    Some(v1::DrainInfo {
+        state: state as i32,
+        config: v1::DrainConfig {
+            max_grace_period: drain.max_grace_ns.map(period),
+            mark_gone: Some(drain.mark_gone),
+        },
+    })
 }
 
 /// Host and port of the agent's HTTP API.

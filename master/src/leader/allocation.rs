@@ -56,6 +56,7 @@ fn asked(state: &State, event: &Event) -> Wanted {
         | Event::RolesRevived(_) => Wanted::All,
         Event::AgentRegistered(event) => of(event.id),
         Event::AgentReregistered(event) => of(event.id),
+        Event::AgentReactivated(event) => of(event.id),
         Event::ResourcesConverted(event) => of(event.agent),
         Event::TaskLaunched(event) => of(event.agent),
         Event::ExecutorEnded(event) => of(event.key.agent),

@@ -118,7 +118,9 @@ pub(crate) fn agent(state: &State, it: &statemachine::agent::Agent) -> get_agent
     get_agents::Agent {
         agent_info: agent::write(state, it),
         active: it.is_active(),
-        deactivated: Some(false),
+        deactivated: Some(it.deactivated),
+        drain_info: agent::drain_info(it),
+        estimated_drain_start_time: it.drain.as_ref().map(|drain| time_info(drain.started_at)),
         version: protocol::API_VERSION.to_owned(),
         pid: Some(agent::pid(it)),
         registered_time: Some(time_info(it.registered_at)),

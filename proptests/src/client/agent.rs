@@ -249,7 +249,9 @@ impl Agent {
                     self.drop_unknown(&(wire_id.clone(), task), nature);
                 }
             }
-            Directive::Message { .. }
+            // the stream is closed with that word, as it is when a Hello is refused
+            Directive::Leave { .. }
+            | Directive::Message { .. }
             | Directive::FrameworkChanged(_)
             | Directive::Resources { .. } => {}
         }

@@ -280,6 +280,9 @@ fn output(state: &State, effect: Effect) -> Option<Output> {
                 Output::Tell(session, message)
             })
         }
+        Effect::Agent { session, directive: Directive::Leave { reason }, .. } => {
+            Some(Output::Close(session, Some(ToClient::Refused(reason))))
+        }
         Effect::Agent { session, directive, .. } => {
             let named = named(&directive);
             let framework = named.and_then(|id| state.frameworks.get(&id));
@@ -310,6 +313,7 @@ fn named(directive: &Directive) -> Option<FrameworkId> {
         | Directive::FrameworkChanged(framework)
         | Directive::Reconcile { framework, .. } => Some(*framework),
         Directive::Acknowledge { .. }
+        | Directive::Leave { .. }
         | Directive::ShutdownFramework { .. }
         | Directive::Resources { .. } => None,
     }

@@ -15,17 +15,28 @@ use crate::resources::Resources;
 use crate::state::State;
 use crate::time::Time;
 
+mod deactivate;
+mod depart;
 mod disconnect;
+mod drain;
+mod forget;
+mod gone;
 mod register;
 mod unreachable;
 mod unregister;
 
+pub use deactivate::{AgentDeactivated, AgentReactivated, Deactivate, Reactivate};
 pub use disconnect::{AgentDisconnected, Disconnect};
+pub use drain::{AgentDrained, AgentDraining, Drain, DrainAgent, DrainState};
+pub use forget::AgentForgotten;
+pub use gone::{AgentGone, GoneAgent, MarkGone};
 pub use register::{AgentRegistered, AgentReregistered, ExecutorReport, Register, TaskReport};
 pub use unreachable::AgentUnreachable;
 pub use unregister::{AgentUnregistered, Unregister};
 
-pub(crate) use unreachable::lose;
+pub(crate) use drain::finish_drains;
+pub(crate) use forget::{forget, trim_unreachable};
+pub(crate) use unreachable::expire;
 
 /// A registered agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +53,12 @@ pub struct Agent {
     /// Set while it is unreachable: since when. It then runs nothing that counts and has no offers.
     #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
     pub unreachable_since: Option<Time>,
+    /// Set while an operator wants none of it offered (semantics 240).
+    #[serde(rename = "z", default, skip_serializing_if = "std::ops::Not::not")]
+    pub deactivated: bool,
+    /// Set while it is being emptied, and once it is.
+    #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Drain>,
     /// First registration.
     #[serde(rename = "r")]
     pub registered_at: Time,
@@ -91,7 +108,7 @@ pub struct Description {
 impl Agent {
     /// Whether its resources may be offered now.
     pub fn is_active(&self) -> bool {
-        self.connection.is_active() && self.unreachable_since.is_none()
+        self.connection.is_active() && self.unreachable_since.is_none() && !self.deactivated
     }
 }
 
@@ -122,6 +139,7 @@ impl State {
     /// Takes an agent out of the books, with the deadline that runs for it.
     pub(crate) fn forget_agent(&mut self, agent: AgentId) {
         self.count_out(agent);
+        self.emptied.remove(&agent);
         let Some(agent) = self.agents.remove(&agent) else {
             return;
         };

@@ -115,6 +115,10 @@ impl Register {
 
     fn reregister(&self, id: AgentId, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
         let state = draft.state();
+        if state.gone_agents.contains_key(&id) {
+            let reason = format!("agent {} was marked gone", state.agent_text(id));
+            return Err(Rejection::AgentDismissed(reason.into()));
+        }
         let Some(agent) = state.agents.get(&id).cloned() else {
             return Err(Rejection::AgentUnknown(state.agent_text(id).into()));
         };
@@ -249,6 +253,8 @@ impl Fold for AgentRegistered {
             description: self.description.clone(),
             connection: Connection::Connected(self.session),
             unreachable_since: None,
+            deactivated: false,
+            drain: None,
             registered_at: at,
             reregistered_at: None,
             total: self.description.resources.clone(),

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::depart::tell_end;
+use super::forget::forget;
 use crate::connection::Connection;
 use crate::draft::Draft;
 use crate::effect::{Effect, FrameworkMessage};
 use crate::event::Fold;
-use crate::id::{AgentId, TaskKey};
+use crate::id::AgentId;
 use crate::state::State;
 use crate::status::{Reason, Status, TaskState};
 use crate::task::TaskUpdated;
@@ -20,16 +22,32 @@ pub struct AgentUnreachable {
     /// Its number.
     #[serde(rename = "i")]
     pub id: AgentId,
+    /// When it is forgotten; never if it is not said.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+}
+
+/// What happens to an agent that has been away until its deadline: it is unreachable, or is so
+/// already and is forgotten. True if it has become unreachable.
+pub(crate) fn expire(draft: &mut Draft<'_>, id: AgentId) -> bool {
+    let known = draft.state().agents.get(&id);
+    if known.is_some_and(|agent| agent.unreachable_since.is_some()) {
+        forget(draft, id);
+        return false;
+    }
+    lose(draft, id);
+    true
 }
 
 /// Gives an agent up until it returns. Frameworks that can tell hear `TASK_UNREACHABLE`, others `TASK_LOST`; both
 /// may hear of the task again when the agent returns (semantics 221).
-pub(crate) fn lose(draft: &mut Draft<'_>, id: AgentId) {
+fn lose(draft: &mut Draft<'_>, id: AgentId) {
     let Some(agent) = draft.state().agents.get(&id).cloned() else {
         return;
     };
     let now = draft.context().now;
-    draft.record(AgentUnreachable { id });
+    let until = Some(now.after_ms(draft.context().settings.agent_memory_ms));
+    draft.record(AgentUnreachable { id, until });
     for key in &agent.tasks {
         let Some(task) = draft.state().tasks.get(key) else {
             continue;
@@ -51,26 +69,11 @@ pub(crate) fn lose(draft: &mut Draft<'_>, id: AgentId) {
     }
 }
 
-/// A task had ended, but its agent is away before its framework has heard so (earlier updates were
-/// acknowledged first): the master, which knows, says it in the agent's place.
-pub(super) fn tell_end(draft: &mut Draft<'_>, key: &TaskKey) {
-    let Some(task) = draft.state().tasks.get(key) else {
-        return;
-    };
-    if !task.state.is_terminal() || task.is_end_told() {
-        return;
-    }
-    let latest = task.state;
-    let message = "Task had ended before its agent was lost";
-    let now = draft.context().now;
-    let status = Arc::new(Status::by_master(latest, Reason::AGENT_REMOVED, message, now));
-    draft.record(TaskUpdated { key: key.clone(), status, latest });
-}
-
 impl Fold for AgentUnreachable {
     fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
+        let until = self.until.unwrap_or(Time(u64::MAX));
         state.rescind_agent(self.id, effects);
-        state.connect_agent(self.id, Connection::Disconnected { until: Time(u64::MAX) });
+        state.connect_agent(self.id, Connection::Disconnected { until });
         state.suspend_executors(self.id);
         state.alter_agent(self.id, |agent| agent.unreachable_since = Some(at));
         state.book.filters.clear_agent(self.id);

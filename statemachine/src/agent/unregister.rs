@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::depart::{Farewell, end_tasks};
 use crate::command::Decide;
 use crate::draft::{Draft, Reply};
-use crate::effect::{Effect, FrameworkMessage, OperatorMessage};
+use crate::effect::{Effect, OperatorMessage};
 use crate::event::Fold;
 use crate::id::{AgentId, Session};
 use crate::rejection::Rejection;
 use crate::state::State;
-use crate::status::{Reason, Status, TaskState};
-use crate::task::TaskUpdated;
+use crate::status::{Reason, TaskState};
 use crate::time::Time;
 
 /// The agent says good-bye over its stream.
@@ -32,6 +32,13 @@ pub struct AgentUnregistered {
     pub id: AgentId,
 }
 
+/// Mesos says the same to every framework (semantics 230).
+const LEFT: Farewell = Farewell {
+    aware: (TaskState::Lost, Reason::AGENT_REMOVED),
+    unaware: (TaskState::Lost, Reason::AGENT_REMOVED),
+    message: "Agent has left the cluster",
+};
+
 impl Decide for Unregister {
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
         let agent = draft.state().agents.get(&self.agent).cloned();
@@ -40,21 +47,7 @@ impl Decide for Unregister {
         if agent.session() != Some(self.session) {
             return Err(Rejection::AgentNotConnected(name()));
         }
-        for key in &agent.tasks {
-            let over = draft.state().tasks.get(key).is_none_or(|task| task.state.is_terminal());
-            if over {
-                super::unreachable::tell_end(draft, key);
-                continue;
-            }
-            let status = Status::by_master(
-                TaskState::Lost,
-                Reason::AGENT_REMOVED,
-                "Agent has left the cluster",
-                draft.context().now,
-            );
-            let status = Arc::new(status);
-            draft.record(TaskUpdated { key: key.clone(), status, latest: TaskState::Lost });
-        }
+        end_tasks(draft, self.agent, &LEFT);
         draft.record(AgentUnregistered { id: self.agent });
         Ok(Reply::Done)
     }
@@ -62,16 +55,7 @@ impl Decide for Unregister {
 
 impl Fold for AgentUnregistered {
     fn fold(&self, state: &mut State, _at: Time, effects: &mut Vec<Effect>) {
-        state.rescind_agent(self.id, effects);
-        let executors: Vec<_> =
-            state.executors_on(self.id).map(|executor| executor.key.clone()).collect();
-        for key in executors {
-            state.end_executor(&key);
-        }
-        // ended tasks stay in the books until their framework has acknowledged the end
-        state.forget_agent(self.id);
-        state.book.filters.clear_agent(self.id);
-        state.tell_all(&FrameworkMessage::Failed { agent: self.id, executor: None }, effects);
+        state.dismiss(self.id, effects);
         effects.push(Effect::Operators(OperatorMessage::AgentRemoved(self.id)));
     }
 }

@@ -1,6 +1,6 @@
 //! Time passes: what is due happens.
 
-use crate::agent::lose;
+use crate::agent::{expire, forget, trim_unreachable};
 use crate::command::Decide;
 use crate::deadline::Deadline;
 use crate::draft::{Draft, Reply};
@@ -27,13 +27,18 @@ impl Decide for Tick {
             .map(|(_, deadline)| *deadline)
             .collect();
         let mut expired = Vec::new();
+        let mut lost = false;
         for deadline in due {
             match deadline {
                 Deadline::FrameworkAbsent(id) => absent(draft, id),
                 Deadline::FrameworkFailover(id) => draft.record(FrameworkRemoved { id }),
-                Deadline::AgentReregister(id) => lose(draft, id),
+                Deadline::AgentReregister(id) => lost |= expire(draft, id),
+                Deadline::AgentForgotten(id) => forget(draft, id),
                 Deadline::OfferExpiry(id) => expired.push(id),
             }
+        }
+        if lost {
+            trim_unreachable(draft);
         }
         expired.retain(|offer| draft.state().offers.contains_key(offer));
         if !expired.is_empty() {

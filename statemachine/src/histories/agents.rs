@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::{AGENT_HAS, pick};
-use crate::agent::{Disconnect, ExecutorReport, TaskReport, Unregister};
+use crate::agent::{
+    Deactivate, Disconnect, DrainAgent, ExecutorReport, MarkGone, Reactivate, TaskReport,
+    Unregister,
+};
 use crate::testing::World;
 use crate::{AgentId, EventNumber};
 
@@ -14,6 +17,12 @@ pub(super) enum OnAgent {
     Return(u8),
     Disconnect,
     Unregister,
+    MarkGone,
+    Deactivate,
+    Reactivate,
+    Drain {
+        mark_gone: bool,
+    },
 }
 
 pub(super) fn strategy() -> impl Strategy<Value = OnAgent> {
@@ -22,6 +31,10 @@ pub(super) fn strategy() -> impl Strategy<Value = OnAgent> {
         5 => any::<u8>().prop_map(OnAgent::Return),
         3 => Just(OnAgent::Disconnect),
         1 => Just(OnAgent::Unregister),
+        1 => Just(OnAgent::MarkGone),
+        1 => Just(OnAgent::Deactivate),
+        2 => Just(OnAgent::Reactivate),
+        2 => any::<bool>().prop_map(|mark_gone| OnAgent::Drain { mark_gone }),
     ]
 }
 
@@ -37,6 +50,18 @@ pub(super) fn act(world: &mut World, action: OnAgent, number: u8) -> Option<()> 
         OnAgent::Return(forgets) => come_back(world, agent, u64::from(forgets)),
         OnAgent::Disconnect => {
             world.must(Disconnect { agent, session });
+        }
+        OnAgent::Deactivate => {
+            world.must(Deactivate { agent });
+        }
+        OnAgent::Reactivate => {
+            let _ = world.ask(Reactivate { agent }); // refused unless deactivated
+        }
+        OnAgent::Drain { mark_gone } => {
+            world.must(DrainAgent { agent, max_grace_ns: Some(1), mark_gone });
+        }
+        OnAgent::MarkGone => {
+            world.must(MarkGone { agent });
         }
         OnAgent::Unregister => {
             let _ = world.ask(Unregister { agent, session }); // refused unless connected

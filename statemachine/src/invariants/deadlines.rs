@@ -22,11 +22,13 @@ pub(super) fn check(state: &State) -> Vec<Violation> {
     let agents = state.agents.values().filter_map(|agent| {
         Some((agent.connection.deadline()?, Deadline::AgentReregister(agent.id)))
     });
+    let gone = state.gone_agents.iter();
+    let gone = gone.map(|(id, gone)| (gone.until, Deadline::AgentForgotten(*id)));
     let offers = state
         .offers
         .values()
         .filter_map(|offer| Some((offer.until?, Deadline::OfferExpiry(offer.id))));
-    let expected: OrdSet<_> = frameworks.chain(agents).chain(offers).collect();
+    let expected: OrdSet<_> = frameworks.chain(agents).chain(gone).chain(offers).collect();
     let missing = expected.clone().relative_complement(state.deadlines.clone());
     let leftover = state.deadlines.clone().relative_complement(expected);
     let missing = missing.iter().map(|(at, deadline)| format!("{deadline:?} at {at} is missing"));

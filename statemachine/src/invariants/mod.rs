@@ -2,6 +2,7 @@
 //! simulations, and by `replay verify` on any journal.
 
 mod deadlines;
+mod drains;
 mod offers;
 mod resources;
 mod tasks;
@@ -27,8 +28,14 @@ impl fmt::Display for Violation {
 
 /// Everything that is broken in `state`; empty when all is well.
 pub fn check(state: &State) -> Vec<Violation> {
-    [deadlines::check(state), offers::check(state), resources::check(state), tasks::check(state)]
-        .concat()
+    [
+        deadlines::check(state),
+        drains::check(state),
+        offers::check(state),
+        resources::check(state),
+        tasks::check(state),
+    ]
+    .concat()
 }
 
 /// A violation when `holds` is false.

@@ -61,14 +61,21 @@ impl Decide for Kill {
     }
 }
 
-impl Task {
-    /// The directive that carries out the wish to kill it, if there is one.
-    pub(crate) fn kill_directive(&self) -> Option<Directive> {
-        let kill = self.kill.as_ref()?;
+impl State {
+    /// The directive that ends a task whose framework wants it dead, or whose agent is to be emptied;
+    /// none if neither is so.
+    pub(crate) fn kill_directive(&self, task: &Task) -> Option<Directive> {
+        let agent = self.agents.get(&task.agent);
+        let drain = agent.and_then(|agent| agent.drain.as_ref()).filter(|drain| drain.runs());
+        if task.kill.is_none() && drain.is_none() {
+            return None;
+        }
+        let given = task.kill.as_ref().map(|kill| kill.policy.clone());
         Some(Directive::Kill {
-            framework: self.key.framework,
-            task: self.key.task.clone(),
-            policy: kill.policy.clone(),
+            framework: task.key.framework,
+            task: task.key.task.clone(),
+            policy: given.unwrap_or_default(),
+            max_grace_ns: drain.and_then(|drain| drain.max_grace_ns),
         })
     }
 }
@@ -80,9 +87,9 @@ impl Fold for TaskKillRequested {
         };
         let first = task.kill.as_ref().map_or(at, |kill| kill.at);
         task.kill = Some(KillIntent { at: first, policy: self.policy.clone() });
-        let (agent, directive) = (task.agent, task.kill_directive());
-        if let Some(directive) = directive {
-            state.direct(agent, directive, effects);
+        let task = task.clone();
+        if let Some(directive) = state.kill_directive(&task) {
+            state.direct(task.agent, directive, effects);
         }
     }
 }

@@ -94,6 +94,9 @@ impl State {
         };
         if let Some(agent) = self.agent_mut(task.agent) {
             agent.tasks.remove(key);
+            if agent.tasks.is_empty() && agent.is_draining() {
+                self.emptied.insert(task.agent);
+            }
         }
         Arc::make_mut(&mut task).pending = None;
         let keep = self.cluster.retention.completed_tasks_per_framework as usize;

@@ -81,6 +81,9 @@ pub(crate) fn answer(
 
 /// What is said of a task that is not in the books, or is out of reach.
 fn absent(state: &State, agent: Option<AgentId>) -> (TaskState, &'static str, Option<Time>) {
+    if agent.is_some_and(|agent| state.gone_agents.contains_key(&agent)) {
+        return (TaskState::GoneByOperator, "Reconciliation: Task is gone", None);
+    }
     match agent.and_then(|agent| state.agents.get(&agent)) {
         Some(agent) if agent.unreachable_since.is_some() => {
             (TaskState::Unreachable, "Reconciliation: Task is unreachable", agent.unreachable_since)

@@ -88,15 +88,17 @@ impl Update {
         // what is over stays over, whatever an earlier update still says
         let stays = task.state.is_terminal()
             || (!self.latest.is_terminal() && !draft.state().may_return(task));
-        let latest = if stays { task.state } else { self.latest };
+        let state = draft.state();
+        let latest = if stays { task.state } else { state.state_by_drain(task, self.latest) };
+        // a repetition is told in the words of the first time, whether or not the agent still drains
+        let status = match pending.filter(|_| is_pending) {
+            Some(pending) => pending.clone(),
+            None => state.status_by_drain(task, &self.status),
+        };
         if is_pending && latest == task.state {
-            self.forward(task.key.framework, draft);
+            self.forward(task.key.framework, status, draft);
         } else {
-            draft.record(TaskUpdated {
-                key: task.key.clone(),
-                status: self.status.clone(),
-                latest,
-            });
+            draft.record(TaskUpdated { key: task.key.clone(), status, latest });
         }
     }
 
@@ -114,7 +116,7 @@ impl Update {
         if acknowledged {
             self.acknowledge(draft);
         } else {
-            self.forward(key.framework, draft);
+            self.forward(key.framework, self.status.clone(), draft);
         }
     }
 
@@ -130,12 +132,12 @@ impl Update {
         draft.direct(self.agent, directive);
     }
 
-    fn forward(&self, framework: FrameworkId, draft: &mut Draft<'_>) {
+    fn forward(&self, framework: FrameworkId, status: Arc<Status>, draft: &mut Draft<'_>) {
         let message = FrameworkMessage::Updated(TaskUpdate {
             task: self.task.clone(),
             agent: Some(self.agent),
             executor: self.executor.clone(),
-            status: self.status.clone(),
+            status,
         });
         draft.tell(framework, message);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use protocol::v1::value::Type;
-use protocol::v1::{Attribute, Resource};
+use protocol::v1::{Attribute, DrainInfo, Resource};
 use serde::Serialize;
 use serde::ser::SerializeMap;
 use statemachine::agent::Agent;
@@ -68,6 +68,10 @@ pub(super) struct Slave {
     unreserved_resources: serde_json::Value,
     active: bool,
     deactivated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drain_info: Option<DrainInfo>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimated_drain_start_time_seconds: Option<f64>,
     version: String,
     capabilities: Vec<&'static str>,
 }
@@ -90,7 +94,12 @@ impl Slave {
             reserved_resources: small(&reserved_flat(&it.total)),
             unreserved_resources: small(&flat(unreserved(&it.total))),
             active: it.is_active(),
-            deactivated: false,
+            deactivated: it.deactivated,
+            drain_info: agent::drain_info(it),
+            estimated_drain_start_time_seconds: it
+                .drain
+                .as_ref()
+                .map(|drain| seconds(drain.started_at)),
             version: protocol::API_VERSION.to_owned(),
             capabilities: agent::capabilities(it)
                 .iter()
