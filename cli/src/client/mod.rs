@@ -11,5 +11,6 @@ mod scheduler;
 pub(crate) use address::Address;
 pub(crate) use events::{EventStream, StreamError};
 pub(crate) use leader::Leader;
+pub(crate) use operator::OperatorError;
 pub(crate) use sandbox::{OutputError, Sandbox};
 pub(crate) use scheduler::Subscription;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
+use super::agent_change::{Change, Drain, Wish};
 use super::agent_list::AgentList;
 use crate::daemon::{self, Lifeline};
 
@@ -15,7 +16,17 @@ SIGTERM and Ctrl-C end the agent and leave its tasks running.
 Examples:
   mesolith agent --master 10.0.0.1:5050,10.0.0.2:5050,10.0.0.3:5050 --work-dir /var/lib/mesolith-agent
   mesolith agent --master 10.0.0.1:5050 --work-dir DIR --resources 'cpus:8;mem:16384' --attributes 'rack:a'
-  mesolith agent list";
+  mesolith agent list
+  mesolith agent drain ID --max-grace-period 10mins --wait";
+
+const DRAINING: &str = "\
+An agent is drained when its frameworks have heard that all its tasks are over. It stays out of
+offers until `mesolith agent reactivate`, which also calls off a drain that has not ended.
+
+Examples:
+  mesolith agent drain ID                                     each task has its own grace period
+  mesolith agent drain ID --max-grace-period 10mins --wait    no task has more than 10 minutes
+  mesolith agent drain ID --mark-gone                         the machine will not come back";
 
 /// Run an agent, or look at agents
 #[derive(Debug, Args)]
@@ -38,12 +49,26 @@ pub(crate) struct Agent {
 #[derive(Debug, Subcommand)]
 enum Verb {
     List(AgentList),
+    /// Stop offering an agent, and end its tasks, each after its grace period; then it can be worked on
+    #[command(after_help = DRAINING)]
+    Drain(Drain),
+    /// Stop offering an agent; its tasks run on
+    Deactivate(Change),
+    /// Offer an agent again; calls a drain off, too, as far as tasks have not been told to end
+    Reactivate(Change),
+    /// Declare an agent lost for good: its tasks are gone, it may never come back under its id
+    Gone(Change),
 }
 
 impl Agent {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        if let Some(Verb::List(list)) = self.verb {
-            return list.run();
+        match self.verb {
+            Some(Verb::List(list)) => return list.run(),
+            Some(Verb::Drain(drain)) => return drain.run(),
+            Some(Verb::Deactivate(change)) => return change.run(Wish::Deactivate),
+            Some(Verb::Reactivate(change)) => return change.run(Wish::Reactivate),
+            Some(Verb::Gone(change)) => return change.run(Wish::Gone),
+            None => {}
         }
         let config = self.config.context("an agent needs --master and --work-dir")?;
         daemon::run(&self.lifeline, |shutdown| agent::run(config, shutdown))

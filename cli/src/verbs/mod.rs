@@ -1,6 +1,7 @@
 //! The verbs of the command line, one file each.
 
 mod agent;
+mod agent_change;
 mod agent_list;
 mod completions;
 mod execute;

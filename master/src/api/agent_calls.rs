@@ -1,5 +1,5 @@
-//! What operators ask of single agents: MARK_AGENT_GONE, DRAIN_AGENT, DEACTIVATE_AGENT and
-//! REACTIVATE_AGENT (semantics 228, 236, 240).
+//! What operators ask of single agents: `MARK_AGENT_GONE`, `DRAIN_AGENT`, `DEACTIVATE_AGENT` and
+//! `REACTIVATE_AGENT` (semantics 228, 236, 240).
 
 use http::{Response, StatusCode};
 use protocol::google::Duration;

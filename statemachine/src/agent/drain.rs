@@ -22,7 +22,7 @@ use crate::status::{Reason, Status, TaskState};
 use crate::task::Task;
 use crate::time::Time;
 
-/// `DRAIN_AGENT`. Asked again, the newer wish counts.
+/// `DRAIN_AGENT`. Of several wishes the newest counts; one that is being fulfilled need not be repeated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DrainAgent {
     /// Which.
@@ -107,6 +107,13 @@ impl Decide for DrainAgent {
             let name = state.agent_text(self.agent);
             let fault = format!("Agent {name} is not capable of draining (AGENT_DRAINING)");
             return Err(Rejection::Invalid(fault.into()));
+        }
+        let runs = agent.drain.as_ref().filter(|drain| drain.runs());
+        let same = |drain: &Drain| {
+            (drain.max_grace_ns, drain.mark_gone) == (self.max_grace_ns, self.mark_gone)
+        };
+        if runs.is_some_and(same) {
+            return Ok(Reply::Done);
         }
         draft.record(AgentDraining {
             id: self.agent,
