@@ -17,6 +17,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::sys::prctl::set_child_subreaper;
 use nix::unistd::setsid;
@@ -33,6 +34,8 @@ const NOT_OURS: i32 = 3;
 /// Exit status of a shim that could not do its work; why stands in the `exit` file if it could be
 /// written.
 const BROKEN: i32 = 4;
+/// Pause between two tries to keep how a container ended on a disk that is full.
+const ROOM_PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs one container and returns the shim's exit status; `arguments` holds the container's runtime
 /// directory.
@@ -42,6 +45,8 @@ pub fn shim_main(arguments: &[OsString]) -> i32 {
     match run(&directory) {
         Ok(status) => status,
         Err(error) => {
+            // What nobody watches and nobody can end any more must not run on.
+            tree::end_all();
             let failure = Some(format!("the container's shim failed: {error}"));
             // Nobody is left to hear of a second failure; the agent finds a claim without an exit.
             let _ = directory.record_exit(&Exit { failure, ..Exit::default() });
@@ -76,13 +81,58 @@ fn run(directory: &RuntimeDirectory) -> io::Result<i32> {
         }
         Err(failure) => Exit { failure: Some(failure.to_string()), ..Exit::default() },
     };
-    directory.record_exit(&exit)?;
+    if exit.status.is_some() {
+        // Nobody else will ever know it: a full disk is waited for.
+        when_there_is_room(ROOM_PAUSE, || directory.record_exit(&exit))?;
+    } else {
+        directory.record_exit(&exit)?;
+    }
     answer();
     Ok(0)
+}
+
+/// Repeats `write` for as long as it fails for want of room.
+fn when_there_is_room(pause: Duration, write: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    loop {
+        match write().map_err(|error| (error.kind(), error)) {
+            Ok(()) => return Ok(()),
+            Err((io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded, _)) => {
+                std::thread::sleep(pause);
+            }
+            Err((_, error)) => return Err(error),
+        }
+    }
 }
 
 /// Wakes the agent; an agent that is gone meanwhile reads the directory instead.
 fn answer() {
     let _ = io::stdout().write_all(ANSWER);
     let _ = io::stdout().flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    /// Tells how often was written, and how the last time went.
+    fn check(outcomes: &[Result<(), io::ErrorKind>]) -> (usize, Result<(), io::ErrorKind>) {
+        let left = RefCell::new(outcomes.iter());
+        let last = when_there_is_room(Duration::ZERO, || {
+            let outcome = left.borrow_mut().next().expect("an outcome for each try");
+            outcome.map_err(io::Error::from)
+        });
+        let written = outcomes.len() - left.borrow().len();
+        (written, last.map_err(|error| error.kind()))
+    }
+
+    #[test]
+    fn a_full_disk_is_waited_for_and_nothing_else_is() {
+        use io::ErrorKind::{PermissionDenied, QuotaExceeded, StorageFull};
+        assert_eq!(check(&[Ok(())]), (1, Ok(())));
+        assert_eq!(check(&[Err(StorageFull), Err(QuotaExceeded), Ok(())]), (3, Ok(())));
+        let broken = [Err(StorageFull), Err(PermissionDenied), Ok(())];
+        assert_eq!(check(&broken), (2, Err(PermissionDenied)));
+    }
 }
