@@ -19,7 +19,8 @@ use crate::fault::Fault;
 use crate::folded::FoldedThread;
 use crate::gate::Gate;
 use crate::identity::{self, Identity};
-use crate::leadership::Leadership;
+use crate::leadership::{Leadership, Told};
+use crate::lease::Lease;
 use crate::machine::Machine;
 use crate::member::Member;
 use crate::membership::{self, ChangeError};
@@ -39,6 +40,7 @@ pub struct Journal {
     core: Arc<Core>,
     current: watch::Receiver<Option<Run>>,
     leadership: watch::Receiver<Leadership>,
+    lease: Lease,
     proposals: Proposals,
     closing: Arc<Closing>,
 }
@@ -106,11 +108,12 @@ impl Journal {
     fn supervised(core: Arc<Core>, run: Run, lock: File) -> Self {
         let (current_sender, current) = watch::channel(Some(run));
         let (leadership_sender, leadership) = watch::channel(Leadership::Electing);
+        let lease = Lease::new();
         let (signal, closing) = watch::channel(false);
         let supervisor = tokio::spawn(supervise(
             core.clone(),
             current_sender,
-            Arc::new(leadership_sender),
+            Told { leadership: Arc::new(leadership_sender), lease: lease.clone() },
             closing,
         ));
         let closing = Closing {
@@ -119,7 +122,7 @@ impl Journal {
             lock: Mutex::new(Some(lock)),
         };
         let proposals = Proposals::start(current.clone(), core.gate.clone());
-        Self { core, current, leadership, proposals, closing: Arc::new(closing) }
+        Self { core, current, leadership, lease, proposals, closing: Arc::new(closing) }
     }
 
     /// Forms the quorum with these founding members, this node among them, and waits until that is
@@ -157,6 +160,12 @@ impl Journal {
     /// Who leads, now and from now on.
     pub fn leadership(&self) -> watch::Receiver<Leadership> {
         self.leadership.clone()
+    }
+
+    /// Whether this node, if it leads, has heard from a quorum lately: to be asked whenever it answers
+    /// from what it knows, without a proposal.
+    pub fn lease(&self) -> Lease {
+        self.lease.clone()
     }
 
     /// The index up to which the machine has applied, now and from now on.

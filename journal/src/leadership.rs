@@ -1,7 +1,7 @@
 //! Who leads, as this node knows it, told only when it can be acted upon.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::metrics::RaftMetrics;
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::error::Report;
 use crate::gate::Gate;
+use crate::lease::Lease;
 use crate::raft::{Raft, TypeConfig};
 
 /// Who leads, as this node knows it.
@@ -41,12 +42,7 @@ pub(crate) enum Ended {
 }
 
 /// Follows one run of openraft and tells of leadership until that run is over.
-pub(crate) async fn watch(
-    raft: Raft,
-    limits: Limits,
-    leadership: Arc<watch::Sender<Leadership>>,
-    gate: Gate,
-) -> Ended {
+pub(crate) async fn watch(raft: Raft, limits: Limits, told: Told, gate: Gate) -> Ended {
     let (mut metrics, mut closed) = (raft.metrics(), gate.watch());
     loop {
         let now = metrics.borrow_watched().clone();
@@ -56,12 +52,8 @@ pub(crate) async fn watch(
         if now.state == ServerState::Leader && gate.is_closed(now.current_term) {
             return Ended::TermOver;
         }
-        let seen = see(&raft, &now, limits, &leadership).await;
-        leadership.send_if_modified(|current| {
-            let changed = *current != seen;
-            *current = seen;
-            changed
-        });
+        let seen = see(&raft, &now, limits, &told).await;
+        told.tell(seen);
         // a leader that reaches nobody is not told so: it has to look
         tokio::select! {
             () = tokio::time::sleep(limits.look_again) => {}
@@ -70,6 +62,26 @@ pub(crate) async fn watch(
                 return Ended::Failed("openraft ended".into());
             }
         }
+    }
+}
+
+/// Where others learn who leads, and whether that still holds when they act upon it.
+#[derive(Clone)]
+pub(crate) struct Told {
+    pub(crate) leadership: Arc<watch::Sender<Leadership>>,
+    pub(crate) lease: Lease,
+}
+
+impl Told {
+    pub(crate) fn tell(&self, seen: Leadership) {
+        if !matches!(seen, Leadership::Leader { .. }) {
+            self.lease.end();
+        }
+        self.leadership.send_if_modified(|current| {
+            let changed = *current != seen;
+            *current = seen;
+            changed
+        });
     }
 }
 
@@ -85,14 +97,21 @@ async fn see(
     raft: &Raft,
     now: &RaftMetrics<TypeConfig>,
     limits: Limits,
-    leadership: &watch::Sender<Leadership>,
+    told: &Told,
 ) -> Leadership {
     if now.state == ServerState::Leader {
         let leader = Leadership::Leader { term: now.current_term };
-        let quorum = now.last_quorum_acked.is_some_and(|at| at.elapsed() < limits.without_quorum);
-        let known = *leadership.borrow() == leader;
-        let confirmed = known && quorum || confirm(raft, limits.without_quorum).await;
-        return if confirmed { leader } else { Leadership::Electing };
+        let known = *told.leadership.borrow() == leader;
+        let looked = Instant::now();
+        let age = now.last_quorum_acked.map(|at| at.elapsed()).filter(|_| known);
+        let recent = age.filter(|age| *age < limits.without_quorum);
+        let confirmed = match recent {
+            Some(age) => looked.checked_sub(age),
+            None => confirm(raft, limits.without_quorum).await,
+        };
+        let Some(at) = confirmed else { return Leadership::Electing };
+        told.lease.renew(at, limits.without_quorum);
+        return leader;
     }
     let membership = now.membership_config.membership();
     let leader = now.current_leader.and_then(|id| Some((id, membership.get_node(&id)?)));
@@ -104,8 +123,9 @@ async fn see(
     }
 }
 
-/// Whether a quorum answers, and everything up to our own term's first entry is applied.
-async fn confirm(raft: &Raft, limit: Duration) -> bool {
+/// When a quorum was asked that answered, everything up to our own term's first entry being applied.
+async fn confirm(raft: &Raft, limit: Duration) -> Option<Instant> {
+    let asked = Instant::now();
     let read = raft.ensure_linearizable(ReadPolicy::ReadIndex);
-    matches!(tokio::time::timeout(limit, read).await, Ok(Ok(_)))
+    matches!(tokio::time::timeout(limit, read).await, Ok(Ok(_))).then_some(asked)
 }

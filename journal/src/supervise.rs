@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::error::{OpenError, Report};
 use crate::fault::Reason;
 use crate::identity::rename_durably;
-use crate::leadership::{self, Ended, Leadership, Limits};
+use crate::leadership::{self, Ended, Leadership, Limits, Told};
 use crate::run::{Core, Run};
 use crate::store::{LogStore, TAIL};
 use crate::upkeep;
@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(crate) async fn supervise(
     core: Arc<Core>,
     current: watch::Sender<Option<Run>>,
-    leadership: Arc<watch::Sender<Leadership>>,
+    told: Told,
     mut closing: watch::Receiver<bool>,
 ) {
     loop {
@@ -36,8 +36,7 @@ pub(crate) async fn supervise(
             look_again: Duration::from_millis(core.config.heartbeat_ms),
             without_quorum: Duration::from_millis(2 * core.config.election_ms.1),
         };
-        let watch =
-            leadership::watch(run.raft.clone(), limits, leadership.clone(), core.gate.clone());
+        let watch = leadership::watch(run.raft.clone(), limits, told.clone(), core.gate.clone());
         let ended = tokio::select! {
             ended = watch => Some(ended),
             _ = closing.wait_for(|closing| *closing) => None,
@@ -52,11 +51,7 @@ pub(crate) async fn supervise(
         }
         let reason = core.fault.get();
         let text = reason.as_ref().map_or_else(|| "shut down".into(), ToString::to_string);
-        leadership.send_replace(if over {
-            Leadership::Electing
-        } else {
-            Leadership::Stopped(text)
-        });
+        told.tell(if over { Leadership::Electing } else { Leadership::Stopped(text) });
         current.send_replace(None);
         let unwritten = stop(run).await;
         let (whole, wait) = match reason {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use journal::Leadership;
+use journal::{Leadership, Lease};
 use tokio::sync::watch;
 
 /// Whether this master may answer for the cluster.
@@ -25,17 +25,20 @@ pub(crate) enum Standing {
 #[derive(Clone, Debug)]
 pub(crate) struct Stand {
     leadership: watch::Receiver<Leadership>,
+    lease: Lease,
     serving: Arc<AtomicU64>,
 }
 
 impl Stand {
-    pub(crate) fn new(leadership: watch::Receiver<Leadership>) -> Self {
-        Self { leadership, serving: Arc::new(AtomicU64::new(0)) }
+    pub(crate) fn new(leadership: watch::Receiver<Leadership>, lease: Lease) -> Self {
+        Self { leadership, lease, serving: Arc::new(AtomicU64::new(0)) }
     }
 
-    /// Where this master stands now. Leadership that is gone is gone here at once.
+    /// Where this master stands now. Leadership that is gone is gone here at once, also when this
+    /// process stood still meanwhile and has not heard of it yet.
     pub(crate) fn now(&self) -> Standing {
         match &*self.leadership.borrow() {
+            Leadership::Leader { .. } if !self.lease.holds() => Standing::Electing,
             Leadership::Leader { term } if self.serving.load(Ordering::Acquire) == *term => {
                 Standing::Leading(*term)
             }
@@ -64,17 +67,24 @@ impl Stand {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
     fn a_leader_serves_only_in_the_term_it_was_told() {
         let (sender, receiver) = watch::channel(Leadership::Electing);
-        let stand = Stand::new(receiver);
+        let lease = Lease::new();
+        lease.renew(Instant::now(), Duration::MAX);
+        let stand = Stand::new(receiver, lease.clone());
         assert_eq!(stand.now(), Standing::Electing);
         sender.send_replace(Leadership::Leader { term: 2 });
         assert_eq!(stand.now(), Standing::Recovering);
         stand.serve(2);
         assert_eq!(stand.now(), Standing::Leading(2));
+        lease.end();
+        assert_eq!(stand.now(), Standing::Electing, "nothing confirms it");
+        lease.renew(Instant::now(), Duration::MAX);
         sender.send_replace(Leadership::Leader { term: 4 });
         assert_eq!(stand.now(), Standing::Recovering);
         sender.send_replace(Leadership::Follower { leader: (3, "c:1".into()) });

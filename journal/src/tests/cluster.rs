@@ -47,10 +47,12 @@ async fn a_leader_that_reaches_nobody_says_so() {
     let (leader, _) = quorum.leader().await;
     quorum.network.cut(leader);
     let leadership = quorum.nodes[&leader].journal.leadership();
+    let lease = quorum.nodes[&leader].journal.lease();
     eventually("the leader to notice", || {
         (!matches!(*leadership.borrow(), Leadership::Leader { .. })).then_some(())
     })
     .await;
+    assert!(!lease.holds(), "it may not answer either");
     quorum.commit(0..10).await;
     quorum.network.heal();
     quorum.agree(0..10).await;
