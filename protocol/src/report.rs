@@ -61,6 +61,11 @@ impl Report {
         Some(format!("Missing required fields: {}", paths.join(", ")))
     }
 
+    /// Whether what did not fit is the whole text, not something in it.
+    pub(crate) fn is_at_top(&self) -> bool {
+        self.path.is_empty()
+    }
+
     /// The text for a value that does not fit.
     pub(crate) fn locate(&self, error: &impl Display) -> String {
         let mut text = String::new();

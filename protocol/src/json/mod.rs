@@ -66,20 +66,23 @@ pub fn to_vec<M: JsonMessage + serde::Serialize>(message: &M) -> Vec<u8> {
 
 /// Reads a message from a JSON object, with the leniency of Mesos (semantics 12-19).
 pub fn from_slice<M: JsonMessage>(text: &[u8]) -> Result<M, JsonError> {
-    read_text(text, |json, report| {
+    read_text(text, "object", |json, report| {
         read::Message(std::marker::PhantomData, report).deserialize(json)
     })
 }
 
 /// Reads messages from a JSON array, as `/weights` and `/machine/up` take them (semantics 19).
 pub fn list_from_slice<M: JsonMessage>(text: &[u8]) -> Result<Vec<M>, JsonError> {
-    read_text(text, |json, report| list::List(std::marker::PhantomData, report).deserialize(json))
+    read_text(text, "array", |json, report| {
+        list::List(std::marker::PhantomData, report).deserialize(json)
+    })
 }
 
 type TextReader<'a> = serde_json::Deserializer<serde_json::de::SliceRead<'a>>;
 
 fn read_text<'a, T>(
     text: &'a [u8],
+    shape: &str,
     read: impl FnOnce(&mut TextReader<'a>, &mut Report) -> serde_json::Result<T>,
 ) -> Result<T, JsonError> {
     let mut report = Report::default();
@@ -89,20 +92,34 @@ fn read_text<'a, T>(
         Ok(value) => {
             report.into_missing().map_or(Ok(value), |missing| Err(JsonError::Convert(missing)))
         }
-        Err(error) => Err(classify(text, &error, &report)),
+        Err(error) => Err(classify(text, shape, &error, &report)),
     }
 }
 
 /// A text that is not JSON is called that, even if something before the fault did not fit the
 /// message.
-fn classify(text: &[u8], error: &serde_json::Error, report: &Report) -> JsonError {
+fn classify(text: &[u8], shape: &str, error: &serde_json::Error, report: &Report) -> JsonError {
+    if let Some(rest) = after_value(text) {
+        let rest = String::from_utf8_lossy(rest);
+        let said = format!("Parsed JSON included non-whitespace trailing characters: {rest}");
+        return JsonError::Parse(shorten(said));
+    }
     if !error.is_data() {
         return JsonError::Parse(shorten(error.to_string()));
     }
     match serde_json::from_slice::<IgnoredAny>(text) {
         Err(syntax) => JsonError::Parse(shorten(syntax.to_string())),
+        Ok(_) if report.is_at_top() => JsonError::Convert(format!("Expecting a JSON {shape}")),
         Ok(_) => JsonError::Convert(shorten(report.locate(error))),
     }
+}
+
+/// What follows a whole JSON value, if that is more than white space.
+fn after_value(text: &[u8]) -> Option<&[u8]> {
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+    values.next()?.ok()?;
+    let rest = text.get(values.byte_offset()..)?;
+    (!rest.trim_ascii().is_empty()).then_some(rest)
 }
 
 fn shorten(mut text: String) -> String {

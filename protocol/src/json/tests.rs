@@ -250,12 +250,25 @@ fn what_is_not_json_is_told_from_what_does_not_fit() {
     }
     parse_error::<master::Call>(r#"{"list_files":{"path":"\ud800"}}"#);
     for text in ["[]", "\"x\"", "1", "null", "true"] {
-        let error = from_slice::<master::Call>(text.as_bytes()).unwrap_err();
-        assert!(
-            matches!(&error, JsonError::Convert(text) if text.contains("a JSON object")),
-            "{error:?}"
-        );
+        convert_error::<master::Call>(text, "Expecting a JSON object");
     }
+    let error = list_from_slice::<v1::MachineId>(b"{}").unwrap_err();
+    assert_eq!(error, JsonError::Convert("Expecting a JSON array".to_owned()));
+}
+
+#[test]
+fn what_follows_the_message_is_quoted() {
+    let said = "Parsed JSON included non-whitespace trailing characters: ";
+    let check = |text: &str, rest: &str| {
+        let error = from_slice::<master::Call>(text.as_bytes()).unwrap_err();
+        assert_eq!(error, JsonError::Parse(format!("{said}{rest}")));
+    };
+    check(r#"{"type":"GET_HEALTH"} x"#, " x");
+    check("{}{}", "{}");
+    check(r#"{"type":5}]"#, "]");
+    let endless = format!("{{}}{}", "é".repeat(100_000));
+    let error = from_slice::<master::Call>(endless.as_bytes()).unwrap_err().to_string();
+    assert!(error.starts_with(said) && error.chars().count() <= MAX_ERROR_CHARS + 1);
 }
 
 #[test]
