@@ -106,28 +106,30 @@ async fn listen(
     let mut pings = tokio::time::interval(master.config.agent_ping_timeout);
     pings.tick().await;
     let mut missed = 0;
-    loop {
+    let cause = loop {
         tokio::select! {
             next = incoming.message() => match next {
                 Ok(Some(FromAgent { message: Some(message) })) => {
                     missed = 0;
-                    if take(&master, (session, term), message).await.is_err() { break }
+                    if take(&master, (session, term), message).await.is_err() {
+                        break agent::Cause::Closed;
+                    }
                 }
                 Ok(Some(FromAgent { message: None })) => {}
-                Ok(None) | Err(_) => break,
+                Ok(None) | Err(_) => break agent::Cause::Closed,
             },
             _ = pings.tick() => {
                 missed += 1;
                 if missed > master.config.max_agent_ping_timeouts {
                     tracing::warn!(%session, missed, "an agent does not answer its pings");
-                    break;
+                    break agent::Cause::Silent;
                 }
                 let ping = to_agent::Message::Ping(Ping {});
                 master.streams.direct(session, ToAgent { message: Some(ping) });
             }
         }
-    }
-    master.streams.end(session);
+    };
+    master.streams.end_because(session, cause);
 }
 
 /// The agent's stream is of no use any more.
@@ -145,10 +147,14 @@ async fn take(
         // it speaks before it is welcome, or its stream has ended meanwhile
         return if master.streams.is_open(session) { Ok(()) } else { Err(Ended) };
     };
+    let ticket = match message {
+        from_agent::Message::Unregister(_) => Ticket::Leaver(session),
+        _ => Ticket::Nobody,
+    };
     let Some((command, bytes)) = command(master, (agent, session), message) else {
         return Ok(());
     };
-    let submitted = master.inbox.submit(term, (command, bytes), None, Ticket::Nobody).await;
+    let submitted = master.inbox.submit(term, (command, bytes), None, ticket).await;
     submitted.map_err(|SubmitError| Ended)
 }
 

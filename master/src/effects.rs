@@ -87,6 +87,13 @@ fn answer(
             direct(master, session, to_agent::Message::Refused(refused));
             master.streams.end(session);
         }
+        (Ticket::Leaver(session), outcome) => {
+            if outcome.is_ok() {
+                let unregistered = agents::Unregistered {};
+                direct(master, session, to_agent::Message::Unregistered(unregistered));
+            }
+            master.streams.end(session);
+        }
         (Ticket::Leader(term), Ok(_)) => master.stand.serve(term),
         (Ticket::Leader(_), Err(rejection)) => {
             tracing::error!(%rejection, "this master cannot lead");
@@ -112,7 +119,8 @@ fn subscribed(master: &Master, session: Session, framework: FrameworkId, wire_id
 
 fn registered(master: &Master, state: &State, (session, term): (Session, u64), agent: AgentId) {
     if !master.streams.registered(session, agent) {
-        master.ended(session, statemachine::agent::Disconnect { agent, session });
+        let cause = statemachine::agent::Cause::Closed;
+        master.ended(session, statemachine::agent::Disconnect { agent, session, cause });
         return;
     }
     let welcome = agents::Welcome {
@@ -122,6 +130,7 @@ fn registered(master: &Master, state: &State, (session, term): (Session, u64), a
         ping_interval_ms: master.config.agent_ping_timeout.as_millis() as u64,
         ping_timeout_ms: master.config.ping_timeout().as_millis() as u64,
         masters: master.addresses(),
+        hostname: master.config.public_hostname(),
     };
     direct(master, session, to_agent::Message::Welcome(welcome));
 }
@@ -216,6 +225,7 @@ fn directive_message(state: &State, directive: Directive) -> to_agent::Message {
                 index: started.launched.0,
                 framework: framework.map(|it| framework::write(it)),
                 task: Some(task::write_info(&started, executor.as_deref())),
+                starts_executor: Some(started.starts(executor.as_deref())),
             })
         }
         Directive::Kill { framework, task, policy, max_grace_ns } => {

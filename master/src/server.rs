@@ -29,8 +29,11 @@ const CONNECTIONS_MAX: usize = 32_768;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest head of a request.
 const HEAD_BYTES_MAX: usize = 64 << 10;
-/// How often a silent HTTP/2 connection is tried, and how long its peer may take to answer.
+/// How often a silent HTTP/2 connection is tried.
 const KEEPALIVE: Duration = Duration::from_secs(10);
+/// How long its peer may take to answer. Long: agents that fall silent are found out by their pings,
+/// and must not be taken for ones that hung up (semantics 221, 223).
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long to wait after the system would accept no connection.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -143,7 +146,7 @@ async fn converse(stream: TcpStream, doors: Doors) {
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEPALIVE)
-        .keep_alive_timeout(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .initial_stream_window_size(4 << 20)
         .initial_connection_window_size(16 << 20);
     let answer = service_fn(move |request| {

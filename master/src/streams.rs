@@ -203,6 +203,11 @@ impl Streams {
     /// Ends a stream, whoever's it is: what waits in it is still sent, and if it was a subscribed
     /// scheduler's or a registered agent's, the leader is told.
     pub(crate) fn end(&self, session: Session) {
+        self.end_because(session, agent::Cause::Closed);
+    }
+
+    /// Like [`end`](Self::end); `cause` is what the leader is told of an agent.
+    pub(crate) fn end_because(&self, session: Session, cause: agent::Cause) {
         let mut open = self.lock();
         let framework = open.schedulers.remove(&session).and_then(|it| it.framework);
         let agent = open.agents.remove(&session).and_then(|it| it.agent);
@@ -212,7 +217,7 @@ impl Streams {
             self.inbox.ended(term(session), framework::Disconnect { framework, session });
         }
         if let Some(agent) = agent {
-            self.inbox.ended(term(session), agent::Disconnect { agent, session });
+            self.inbox.ended(term(session), agent::Disconnect { agent, session, cause });
         }
     }
 

@@ -5,12 +5,15 @@
 //! build script generates.
 
 pub mod json;
+pub mod jsonp;
 pub mod media;
 pub mod pb;
 pub mod recordio;
 pub mod rpc;
 
 pub mod attribute;
+pub mod build_info;
+pub mod duration_text;
 pub mod id;
 pub mod resource;
 pub mod role;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
+use protocol::v1::VersionInfo;
+use protocol::{build_info, jsonp};
 
-use super::body::{Body, Refusal, json, redirect, status};
+use super::body::{Body, Refusal, json, redirect, status, whole};
 use super::route::{Endpoint, parameter};
 use super::{leader, operator};
 use crate::convert::seconds;
@@ -47,20 +49,24 @@ pub(super) async fn answer(
         _ => leader::readable(master, &parts.uri)?,
     }
     let query = parts.uri.query().unwrap_or_default().to_owned();
+    let function = parameter(&query, jsonp::PARAMETER);
     let asked = master.clone();
     let written = tokio::task::spawn_blocking(move || read(&asked, endpoint, &query)).await;
-    written
-        .map(json)
-        .map_err(|error| Refusal::Unavailable(format!("the view could not be written: {error}")))
+    let written = written
+        .map_err(|error| Refusal::Unavailable(format!("the view could not be written: {error}")))?;
+    let Some(function) = function else { return Ok(json(written)) };
+    let wrapped = jsonp::wrap(&function, &written);
+    let wrapped = wrapped.map_err(|error| Refusal::BadRequest(error.to_string()))?;
+    Ok(whole(jsonp::MEDIA_TYPE, wrapped))
 }
 
 fn read(master: &Master, endpoint: Endpoint, query: &str) -> Vec<u8> {
     let state = master.committed.state();
     match endpoint {
-        Endpoint::Version => to_vec(&serde_json::json!({
-            "version": protocol::API_VERSION,
-            "mesolith_version": env!("CARGO_PKG_VERSION"),
-        })),
+        Endpoint::Version => to_vec(&Version {
+            mesos: build_info::version(),
+            mesolith_version: env!("CARGO_PKG_VERSION"),
+        }),
         Endpoint::Flags => {
             let flags: std::collections::BTreeMap<_, _> =
                 master.config.flags().into_iter().collect();
@@ -82,6 +88,14 @@ fn read(master: &Master, endpoint: Endpoint, query: &str) -> Vec<u8> {
         Endpoint::Roles => to_vec(&classic::roles(&state)),
         Endpoint::Health | Endpoint::Redirect | Endpoint::Teardown => Vec::new(),
     }
+}
+
+/// `/version`: Mesos's, and our own beside it.
+#[derive(serde::Serialize)]
+struct Version {
+    #[serde(flatten)]
+    mesos: VersionInfo,
+    mesolith_version: &'static str,
 }
 
 fn page(query: &str) -> Page {

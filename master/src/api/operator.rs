@@ -5,13 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Response, StatusCode};
+use protocol::build_info::version;
 use protocol::media::ContentType;
 use protocol::v1::master::call::Type;
 use protocol::v1::master::response::{
     self, GetFlags, GetHealth, GetMaster, GetMetrics, GetRoles, GetVersion,
 };
 use protocol::v1::master::{Call, Event, Response as Answer, event};
-use protocol::v1::{Flag, Metric, Role, VersionInfo};
+use protocol::v1::{Flag, Metric, Role};
 use statemachine::cluster::Tick;
 use statemachine::{Rejection, State, framework};
 use tokio::sync::oneshot;
@@ -119,9 +120,10 @@ fn view(master: &Master, r#type: Type) -> Option<Answer> {
             get_health: Some(GetHealth { healthy: true }),
             ..of_type(response::Type::GetHealth)
         },
-        Type::GetVersion => {
-            Answer { get_version: Some(version()), ..of_type(response::Type::GetVersion) }
-        }
+        Type::GetVersion => Answer {
+            get_version: Some(GetVersion { version_info: version() }),
+            ..of_type(response::Type::GetVersion)
+        },
         Type::GetFlags => {
             Answer { get_flags: Some(flags(master)), ..of_type(response::Type::GetFlags) }
         }
@@ -171,12 +173,6 @@ fn cluster_view(state: &State, r#type: Type) -> Option<Answer> {
         }
         _ => return None,
     })
-}
-
-fn version() -> GetVersion {
-    let version_info =
-        VersionInfo { version: protocol::API_VERSION.to_owned(), ..VersionInfo::default() };
-    GetVersion { version_info }
 }
 
 fn flags(master: &Master) -> GetFlags {

@@ -4,13 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use protocol::duration_text;
 use statemachine::{Retention, Settings};
 
-mod duration;
 mod quorum;
 mod weights;
 
-pub use duration::{DurationError, parse_duration, write_duration};
 pub use quorum::QuorumError;
 pub use weights::{Weights, WeightsError};
 
@@ -46,7 +45,7 @@ pub struct Config {
     pub cluster: Option<String>,
     /// How often an agent is pinged.
     #[arg(long, alias = "agent_ping_timeout", env = "MESOLITH_AGENT_PING_TIMEOUT",
-          default_value = "15secs", value_parser = parse_duration)]
+          default_value = "15secs", value_parser = duration_text::parse)]
     pub agent_ping_timeout: Duration,
     /// Pings that an agent may miss before its stream is closed.
     #[arg(long, alias = "max_agent_ping_timeouts", env = "MESOLITH_MAX_AGENT_PING_TIMEOUTS",
@@ -54,15 +53,15 @@ pub struct Config {
     pub max_agent_ping_timeouts: u32,
     /// How long an agent may be away before it counts as unreachable.
     #[arg(long, alias = "agent_reregister_timeout", env = "MESOLITH_AGENT_REREGISTER_TIMEOUT",
-          default_value = "10mins", value_parser = parse_duration)]
+          default_value = "10mins", value_parser = duration_text::parse)]
     pub agent_reregister_timeout: Duration,
     /// How often all that is free is offered anew.
     #[arg(long, alias = "allocation_interval", env = "MESOLITH_ALLOCATION_INTERVAL",
-          default_value = "1secs", value_parser = parse_duration)]
+          default_value = "1secs", value_parser = duration_text::parse)]
     pub allocation_interval: Duration,
     /// Offers are rescinded after this long; never by default.
     #[arg(long, alias = "offer_timeout", env = "MESOLITH_OFFER_TIMEOUT",
-          value_parser = parse_duration)]
+          value_parser = duration_text::parse)]
     pub offer_timeout: Option<Duration>,
     /// Weights of roles, as role=weight,role=weight.
     #[arg(long, env = "MESOLITH_WEIGHTS")]
@@ -170,9 +169,9 @@ impl Config {
     /// Flags with their values as text, by Mesos's names, as `/flags` and `GET_FLAGS` show them.
     pub(crate) fn flags(&self) -> Vec<(&'static str, String)> {
         let mut flags = vec![
-            ("agent_ping_timeout", write_duration(self.agent_ping_timeout)),
-            ("agent_reregister_timeout", write_duration(self.agent_reregister_timeout)),
-            ("allocation_interval", write_duration(self.allocation_interval)),
+            ("agent_ping_timeout", duration_text::format(self.agent_ping_timeout)),
+            ("agent_reregister_timeout", duration_text::format(self.agent_reregister_timeout)),
+            ("allocation_interval", duration_text::format(self.allocation_interval)),
             ("ip", self.ip.to_string()),
             ("join", self.join.to_string()),
             ("masters", self.masters.join(",")),
@@ -197,7 +196,7 @@ impl Config {
             ("hostname", self.hostname.clone()),
             ("advertise_ip", self.advertise_ip.map(|ip| ip.to_string())),
             ("advertise_port", self.advertise_port.map(|port| port.to_string())),
-            ("offer_timeout", self.offer_timeout.map(write_duration)),
+            ("offer_timeout", self.offer_timeout.map(duration_text::format)),
             ("weights", self.weights.as_ref().map(ToString::to_string)),
         ];
         flags.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));

@@ -41,11 +41,16 @@ fn read_executor(info: &ExecutorInfo) -> Result<ExecutorSpec, protocol::resource
     })
 }
 
-/// The task as its agent has to start it.
+/// The task as its agent has to start it. An executor that is over by now is named all the same, or
+/// the agent would take the task for one with a command.
 pub(crate) fn write_info(task: &Task, executor: Option<&Executor>) -> TaskInfo {
+    let named = || {
+        let executor_id = task.executor.as_deref()?.into();
+        Some(ExecutorInfo { executor_id, ..ExecutorInfo::default() })
+    };
     TaskInfo {
         resources: resources::write(&task.resources, Some(&task.role)),
-        executor: executor.map(write_executor),
+        executor: executor.map(write_executor).or_else(named),
         ..decode_own(&task.payload)
     }
 }

@@ -19,6 +19,8 @@ pub(crate) enum Ticket {
     Scheduler(Session),
     /// An agent's stream.
     Agent(Session),
+    /// The stream of an agent that leaves: it ends with the answer.
+    Leaver(Session),
     /// An operator's stream: who answers takes the state from which its events go on.
     Operator(Session, oneshot::Sender<State>),
     /// The leader itself: from now on it serves in this term.

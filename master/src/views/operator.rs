@@ -45,7 +45,9 @@ pub(crate) fn event(state: &State, message: &OperatorMessage) -> Option<Event> {
             Event { framework_removed: removed, ..of_type(Type::FrameworkRemoved) }
         }
         OperatorMessage::AgentAdded(id) => {
-            let agent = response::agent(state, state.agents.get(id)?);
+            let mut agent = response::agent(state, state.agents.get(id)?);
+            // events are of v1 alone, which has no such field
+            agent.agent_info.checkpoint = None;
             Event { agent_added: Some(AgentAdded { agent }), ..of_type(Type::AgentAdded) }
         }
         OperatorMessage::AgentRemoved(id) => {

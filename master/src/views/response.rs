@@ -105,7 +105,7 @@ pub(crate) fn agents(state: &State) -> GetAgents {
     let mut answer = GetAgents::default();
     for agent in state.agents.values().filter(|agent| agent.unreachable_since.is_none()) {
         if let Connection::Awaited { .. } = agent.connection {
-            answer.recovered_agents.push(agent::write(state, agent));
+            answer.recovered_agents.push(agent_info(state, agent));
         } else {
             answer.agents.push(self::agent(state, agent));
         }
@@ -113,10 +113,15 @@ pub(crate) fn agents(state: &State) -> GetAgents {
     answer
 }
 
+/// Every agent of ours keeps a checkpoint, and masters alone say so.
+fn agent_info(state: &State, agent: &statemachine::agent::Agent) -> v1::AgentInfo {
+    v1::AgentInfo { checkpoint: Some(true), ..agent::write(state, agent) }
+}
+
 /// One agent with all it has.
 pub(crate) fn agent(state: &State, it: &statemachine::agent::Agent) -> get_agents::Agent {
     get_agents::Agent {
-        agent_info: agent::write(state, it),
+        agent_info: agent_info(state, it),
         active: it.is_active(),
         deactivated: Some(it.deactivated),
         drain_info: agent::drain_info(it),

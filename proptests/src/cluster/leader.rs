@@ -183,7 +183,9 @@ impl Leader {
                 let session = current.filter(|_| confused).unwrap_or(session);
                 framework::Disconnect { framework, session }.into()
             }
-            Client::Agent(agent) => agent::Disconnect { agent, session }.into(),
+            Client::Agent(agent) => {
+                agent::Disconnect { agent, session, cause: agent::Cause::Closed }.into()
+            }
         }
     }
 

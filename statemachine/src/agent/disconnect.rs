@@ -12,13 +12,24 @@ use crate::rejection::Rejection;
 use crate::state::State;
 use crate::time::Time;
 
-/// The stream named by `session` has ended, or the agent no longer answers on it.
+/// The stream named by `session` is of no more use.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Disconnect {
     /// Whose stream.
     pub agent: AgentId,
     /// Which; news of any but the current one means nothing.
     pub session: Session,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why a stream is of no more use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It has ended: the agent is expected to open another (semantics 223).
+    Closed,
+    /// The agent has missed its pings: it has had its time already (semantics 221).
+    Silent,
 }
 
 /// An agent is away: its offers are over, its tasks run on, and it is unreachable at `until` unless
@@ -40,9 +51,16 @@ impl Decide for Disconnect {
             return Err(Rejection::AgentUnknown(state.agent_text(self.agent).into()));
         };
         if agent.session() == Some(self.session) {
-            let until =
-                draft.context().now.after_ms(draft.context().settings.agent_reregister_timeout_ms);
+            let now = draft.context().now;
+            let timeout_ms = draft.context().settings.agent_reregister_timeout_ms;
+            let until = match self.cause {
+                Cause::Closed => now.after_ms(timeout_ms),
+                Cause::Silent => now,
+            };
             draft.record(AgentDisconnected { id: self.agent, until });
+            if self.cause == Cause::Silent {
+                super::lose(draft, self.agent);
+            }
         }
         Ok(Reply::Done)
     }
@@ -62,7 +80,7 @@ mod tests {
 
     fn disconnect(world: &mut World, agent: AgentId) {
         let session = world.state.agents[&agent].session().expect("connected");
-        world.must(Disconnect { agent, session });
+        world.must(Disconnect { agent, session, cause: Cause::Closed });
     }
 
     #[test]
@@ -75,6 +93,24 @@ mod tests {
         assert_eq!(world.state.agents[&id].unreachable_since, None, "not early");
         world.pass_ms(1);
         assert_eq!(world.state.agents[&id].unreachable_since, Some(world.now));
+    }
+
+    #[test]
+    fn an_agent_that_misses_its_pings_is_unreachable_at_once() {
+        let mut world = World::new();
+        let id = world.agent("cpus:4;mem:4096");
+        let framework = world.framework(&["*"]);
+        world.launch(framework, "t", "cpus:1;mem:64");
+        let session = world.state.agents[&id].session().expect("connected");
+        world.must(Disconnect { agent: id, session, cause: Cause::Silent });
+        assert_eq!(world.state.agents[&id].unreachable_since, Some(world.now), "semantics 221");
+        let states: Vec<_> = world.state.tasks.values().map(|task| task.state).collect();
+        assert_eq!(states, [crate::status::TaskState::Unreachable]);
+        world.pass_ms(3_600_000);
+        assert_eq!(world.state.agents.len(), 1, "its return is not waited for any more");
+        let back = world.hello(Some(id), "cpus:4;mem:4096");
+        world.must(back);
+        assert!(world.state.agents[&id].is_active());
     }
 
     #[test]
@@ -99,7 +135,7 @@ mod tests {
         let old = world.state.agents[&id].session().expect("connected");
         let back = world.hello(Some(id), "cpus:4");
         world.must(back);
-        world.must(Disconnect { agent: id, session: old });
+        world.must(Disconnect { agent: id, session: old, cause: Cause::Closed });
         assert!(world.state.agents[&id].is_active());
     }
 

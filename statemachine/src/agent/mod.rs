@@ -26,7 +26,7 @@ mod unreachable;
 mod unregister;
 
 pub use deactivate::{AgentDeactivated, AgentReactivated, Deactivate, Reactivate};
-pub use disconnect::{AgentDisconnected, Disconnect};
+pub use disconnect::{AgentDisconnected, Cause, Disconnect};
 pub use drain::{AgentDrained, AgentDraining, Drain, DrainAgent, DrainState};
 pub use forget::AgentForgotten;
 pub use gone::{AgentGone, GoneAgent, MarkGone};

@@ -84,7 +84,7 @@ impl Fold for AgentUnreachable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::{Disconnect, Unregister};
+    use crate::agent::{Cause, Disconnect, Unregister};
     use crate::id::{FrameworkId, Session};
     use crate::status::UpdateId;
     use crate::task::Update;
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn an_end_that_is_known_is_told_when_the_agent_is_lost() {
         check(|world, agent, session| {
-            world.must(Disconnect { agent, session });
+            world.must(Disconnect { agent, session, cause: Cause::Closed });
             world.pass_ms(600_000);
         });
     }

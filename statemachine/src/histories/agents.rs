@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{AGENT_HAS, pick};
 use crate::agent::{
-    Deactivate, Disconnect, DrainAgent, ExecutorReport, MarkGone, Reactivate, TaskReport,
+    Cause, Deactivate, Disconnect, DrainAgent, ExecutorReport, MarkGone, Reactivate, TaskReport,
     Unregister,
 };
 use crate::testing::World;
@@ -16,6 +16,8 @@ pub(super) enum OnAgent {
     /// Comes back, having forgotten some tasks and missed some launches.
     Return(u8),
     Disconnect,
+    /// Misses its pings.
+    FallSilent,
     Unregister,
     MarkGone,
     Deactivate,
@@ -30,6 +32,7 @@ pub(super) fn strategy() -> impl Strategy<Value = OnAgent> {
         2 => Just(OnAgent::Register),
         5 => any::<u8>().prop_map(OnAgent::Return),
         3 => Just(OnAgent::Disconnect),
+        1 => Just(OnAgent::FallSilent),
         1 => Just(OnAgent::Unregister),
         1 => Just(OnAgent::MarkGone),
         1 => Just(OnAgent::Deactivate),
@@ -49,7 +52,10 @@ pub(super) fn act(world: &mut World, action: OnAgent, number: u8) -> Option<()> 
         OnAgent::Register => {}
         OnAgent::Return(forgets) => come_back(world, agent, u64::from(forgets)),
         OnAgent::Disconnect => {
-            world.must(Disconnect { agent, session });
+            world.must(Disconnect { agent, session, cause: Cause::Closed });
+        }
+        OnAgent::FallSilent => {
+            world.must(Disconnect { agent, session, cause: Cause::Silent });
         }
         OnAgent::Deactivate => {
             world.must(Deactivate { agent });

@@ -72,6 +72,16 @@ pub struct Task {
     pub payload: Bytes,
 }
 
+impl Task {
+    /// Whether this task's launch starts its executor (semantics 259): a command task's always does, and
+    /// that of a custom executor's first task. `executor` is what the ledger has under its executor's
+    /// id, which may be none by now, or a later one.
+    pub fn starts(&self, executor: Option<&Executor>) -> bool {
+        self.executor.is_none()
+            || executor.is_some_and(|executor| executor.launched == self.launched)
+    }
+}
+
 /// That a task is to be killed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KillIntent {

@@ -152,7 +152,7 @@ mod tests {
         check(&ask(&mut world, framework, "x", Some(agent)), TaskState::Gone); // semantics 213
         check(&ask(&mut world, framework, "x", Some(AgentId(9))), TaskState::Unknown);
         let session = world.state.agents[&agent].session().expect("connected");
-        world.must(crate::agent::Disconnect { agent, session });
+        world.must(crate::agent::Disconnect { agent, session, cause: crate::agent::Cause::Closed });
         world.pass_ms(600_000);
         let status = ask(&mut world, framework, "x", Some(agent));
         check(&status, TaskState::Unreachable); // semantics 214

@@ -297,7 +297,11 @@ mod tests {
         world.acknowledge(framework, "t", 1);
         world.sent();
         let session = world.state.agents[&AgentId(0)].session().expect("connected");
-        world.must(crate::agent::Disconnect { agent: AgentId(0), session });
+        world.must(crate::agent::Disconnect {
+            agent: AgentId(0),
+            session,
+            cause: crate::agent::Cause::Closed,
+        });
         world.pass_ms(600_000);
         assert_eq!(states(&world.told(framework)), [TaskState::Unreachable], "semantics 221");
         assert!(world.state.agents[&AgentId(0)].used.is_empty());

@@ -38,7 +38,8 @@ fn register(session: u64) -> Command {
 
 /// An end of a stream that nobody knows: refused, so nothing stands behind the answer.
 fn nonsense() -> Command {
-    agent::Disconnect { agent: AgentId(99), session: Session(0) }.into()
+    agent::Disconnect { agent: AgentId(99), session: Session(0), cause: agent::Cause::Closed }
+        .into()
 }
 
 fn input(ticket: u32, command: Command) -> Input<u32> {
@@ -99,7 +100,8 @@ fn time_never_runs_behind_the_last_batch() {
 fn due_deadlines_fire_without_being_asked() {
     let mut core = leader();
     core.turn(Time(2000), 1, [input(1, register(1))]);
-    let gone = agent::Disconnect { agent: AgentId(0), session: Session(1) };
+    let gone =
+        agent::Disconnect { agent: AgentId(0), session: Session(1), cause: agent::Cause::Closed };
     core.turn(Time(3000), 1, [input(2, gone.into())]);
     let due = Time(3000).after_ms(Settings::default().agent_reregister_timeout_ms);
     assert!(core.is_due(due));

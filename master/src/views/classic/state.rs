@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use protocol::build_info;
 use serde::Serialize;
 use statemachine::State;
 
@@ -69,12 +70,12 @@ pub(crate) fn state(state: &State, host: &Host) -> Vec<u8> {
     let unreachable = state.agents.values().filter(|it| it.unreachable_since.is_some()).count();
     let whole = Whole {
         version: host.version,
-        git_sha: "",
+        git_sha: build_info::GIT_SHA,
         git_branch: "",
         git_tag: "",
-        build_date: "",
-        build_time: 0.0,
-        build_user: "",
+        build_date: &build_info::build_date(),
+        build_time: f64::from(build_info::build_time()),
+        build_user: build_info::BUILD_USER,
         start_time: host.started,
         elected_time: seconds(state.cluster.elected_at),
         id: &host.id,
