@@ -4,6 +4,8 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use nix::sys::statvfs::statvfs;
@@ -12,15 +14,25 @@ use tokio::time::sleep;
 use crate::config::Config;
 use crate::containerizer::sandbox::LATEST;
 
+/// What became of sandboxes, for metrics.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Those of ended containers that are not old enough to go.
+    pub(crate) pending: AtomicU64,
+    pub(crate) succeeded: AtomicU64,
+    pub(crate) failed: AtomicU64,
+}
+
 /// Looks at the disk from time to time, for as long as the agent runs.
-pub(crate) async fn run(config: &Config) {
+pub(crate) async fn run(config: &Config, counts: Arc<Counts>) {
     loop {
         sleep(config.disk_watch_interval).await;
         let usage = disk_usage(&config.work_dir);
         let age = allowed_age(config.gc_delay, config.gc_disk_headroom, usage);
         let (sandboxes, running) = (config.work_dir.join("slaves"), config.runtime_dir());
-        let collected = tokio::task::spawn_blocking(move || collect(&sandboxes, &running, age));
-        match collected.await {
+        let counts = Arc::clone(&counts);
+        let look = move || collect(&sandboxes, &running, age, &counts);
+        match tokio::task::spawn_blocking(look).await {
             Ok(Ok(0)) => {}
             Ok(Ok(count)) => tracing::info!(count, "removed old sandboxes"),
             Ok(Err(error)) => tracing::warn!(%error, "cannot remove old sandboxes"),
@@ -41,21 +53,31 @@ pub(crate) fn disk_usage(directory: &Path) -> f64 {
     if blocks > 0.0 { 1.0 - disk.blocks_available() as f64 / blocks } else { 0.0 }
 }
 
-/// Removes sandboxes older than `age` whose containers have no runtime directory; how many.
-fn collect(sandboxes: &Path, running: &Path, age: Duration) -> io::Result<usize> {
-    let mut count = 0;
+/// Removes sandboxes older than `age` whose containers have no runtime directory; how many. One that
+/// cannot be removed is tried again at the next look.
+fn collect(sandboxes: &Path, running: &Path, age: Duration, counts: &Counts) -> io::Result<u64> {
+    let (mut pending, mut count) = (0, 0);
     // slaves/<agent>/frameworks/<framework>/executors/<executor>/runs/<container>
     for runs in descend(sandboxes, &["*", "frameworks", "*", "executors", "*", "runs"])? {
         for sandbox in entries(&runs)? {
             let name = sandbox.file_name().unwrap_or_default();
             let is_over = name != LATEST && !running.join(name).exists();
-            if is_over && age_of(&sandbox).is_some_and(|old| old >= age) {
-                fs::remove_dir_all(&sandbox)?;
+            if !is_over {
+                continue;
+            }
+            if age_of(&sandbox).is_none_or(|old| old < age) {
+                pending += 1;
+            } else if let Err(error) = fs::remove_dir_all(&sandbox) {
+                tracing::warn!(sandbox = %sandbox.display(), %error, "cannot remove");
+                counts.failed.fetch_add(1, Ordering::Relaxed);
+            } else {
                 count += 1;
             }
         }
         remove_if_empty(&runs);
     }
+    counts.pending.store(pending, Ordering::Relaxed);
+    counts.succeeded.fetch_add(count, Ordering::Relaxed);
     Ok(count)
 }
 
@@ -124,11 +146,16 @@ mod tests {
         std::os::unix::fs::symlink("running", runs.join(LATEST)).expect("linked");
         let sandboxes = work.path().join("slaves");
         let old = Duration::from_secs(3600);
-        assert_eq!(collect(&sandboxes, &running, old).expect("collected"), 0);
-        assert_eq!(collect(&sandboxes, &running, Duration::ZERO).expect("collected"), 1);
+        let counts = Counts::default();
+        let collect = |age| collect(&sandboxes, &running, age, &counts).expect("collected");
+        let pending = || counts.pending.load(Ordering::Relaxed);
+        assert_eq!((collect(old), pending()), (0, 1), "one is over, and too young to go");
+        assert_eq!((collect(Duration::ZERO), pending()), (1, 0));
         assert!(!runs.join("ended").exists() && runs.join("running").exists());
         fs::remove_dir(running.join("running")).expect("removed");
-        assert_eq!(collect(&sandboxes, &running, Duration::ZERO).expect("collected"), 1);
+        assert_eq!(collect(Duration::ZERO), 1);
         assert!(!runs.exists(), "nothing is left of the executor");
+        assert_eq!(counts.succeeded.load(Ordering::Relaxed), 2);
+        assert_eq!(counts.failed.load(Ordering::Relaxed), 0);
     }
 }

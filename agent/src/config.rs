@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-
-use crate::duration_text;
+use protocol::duration_text;
 
 /// The flags of an agent.
 ///
@@ -194,7 +193,7 @@ fn parse_masters(text: &str) -> Result<Masters, String> {
 }
 
 fn parse_reregistration(text: &str) -> Result<Duration, String> {
-    let duration = duration_text::parse(text)?;
+    let duration = duration_text::parse(text).map_err(|error| error.to_string())?;
     if duration > Duration::from_secs(15) {
         return Err("at most 15secs: tasks stay unmanaged meanwhile".to_owned());
     }
@@ -271,6 +270,7 @@ impl Config {
             ("hostname", self.hostname.clone()),
             ("advertise_ip", self.advertise_ip.map(|ip| ip.to_string())),
             ("advertise_port", self.advertise_port.map(|port| port.to_string())),
+            ("launcher_exe", self.launcher_exe.as_ref().map(path)),
         ];
         flags.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
         flags.sort_unstable();
@@ -307,6 +307,22 @@ mod tests {
         assert_eq!(config.gc_delay, Duration::from_secs(2 * 86_400));
         assert_eq!(config.executor_registration_timeout, Duration::from_secs(5));
         assert!(config.flags().contains(&("work_dir", "/w".to_owned())));
+    }
+
+    #[test]
+    fn every_flag_is_shown() {
+        use clap::CommandFactory;
+        let config = parse(
+            "--master a:1 --work_dir /w --hostname h --advertise_ip 1.2.3.4 --advertise_port 5 \
+             --launcher_exe /l",
+        );
+        let config = config.expect("valid flags");
+        let shown: Vec<&str> = config.flags().into_iter().map(|(name, _)| name).collect();
+        let command = Command::command();
+        let mut known: Vec<&str> =
+            command.get_arguments().map(|flag| flag.get_id().as_str()).collect();
+        known.sort_unstable();
+        assert_eq!(shown, known);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::checks::Check;
 use crate::containerizer::volumes::Volume;
 use crate::containerizer::{Container, Containerizer};
 use crate::decide::live::Stream;
-use crate::decide::{Effect, Input};
+use crate::decide::{Effect, End, Input};
 
 /// Carries out effects.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct Effects {
     /// The stream to the leader.
     outbound: Option<mpsc::Sender<FromAgent>>,
     /// Why the agent is to end, once it is.
-    pub(crate) stopped: Option<String>,
+    pub(crate) stopped: Option<End>,
 }
 
 impl Effects {
@@ -64,7 +64,7 @@ impl Effects {
             }
             Effect::Tell { executor, stream, event } => self.tell(executor, &stream, *event),
             Effect::Volumes { remove, make } => self.change_volumes(&remove, &make),
-            Effect::Stop(reason) => self.stopped = Some(reason),
+            Effect::Stop(end) => self.stopped = Some(end),
         }
     }
 

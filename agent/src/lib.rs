@@ -18,7 +18,6 @@ mod collect;
 mod config;
 mod containerizer;
 mod decide;
-mod duration_text;
 mod effects;
 mod fetcher;
 mod history;

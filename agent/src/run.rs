@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -22,7 +23,7 @@ use crate::containerizer::rlimits::ResourceLimits;
 use crate::containerizer::usage::ProcessUsage;
 use crate::containerizer::user::SwitchUser;
 use crate::containerizer::volumes::PersistentVolumes;
-use crate::decide::Settings;
+use crate::decide::{End, Input, Settings};
 use crate::effects::{Effects, trash};
 use crate::fetcher::Fetcher;
 use crate::http::{self, Api};
@@ -56,6 +57,9 @@ pub enum RunError {
     /// The machine does not say which boot this is.
     #[error("cannot read the boot id of this machine")]
     BootId(#[source] io::Error),
+    /// The system does not let the agent take a signal.
+    #[error("cannot listen for SIGUSR1")]
+    Signal(#[source] io::Error),
     /// What the agent is to offer makes no sense.
     #[error(transparent)]
     Info(#[from] InfoError),
@@ -70,8 +74,12 @@ pub enum RunError {
 /// Runs an agent until `shutdown` comes. Its tasks run on: an agent with the same work directory
 /// takes them up.
 ///
+/// SIGUSR1 ends it for good (surface 278): it unregisters, kills its tasks and returns; the next
+/// run is a new agent.
+///
 /// Ends with an error if it cannot start, if its checkpoint fails, or if the master wants it gone.
 pub async fn run(mut config: Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    let goodbyes = signal(SignalKind::user_defined1()).map_err(RunError::Signal)?;
     let listener = listen(&config).await?;
     let port = listener.local_addr().map_err(|source| listen_error(&config, source))?.port();
     let ip = advertised_ip(&config);
@@ -99,15 +107,26 @@ pub async fn run(mut config: Config, shutdown: impl Future<Output = ()>) -> Resu
     take_up(&mut turns, &info, &config.runtime_dir())?;
     let api = Api::new(config.clone(), address, turns.known.clone(), containerizer, inputs.clone())
         .recovered_in(began.elapsed());
+    let collected = crate::collect::run(&config, api.sandboxes());
     tracing::info!(%address, work_dir = %config.work_dir.display(), "the agent serves");
+    let goodbyes = unregister_on(goodbyes, inputs.clone());
     let session = Session::new(inputs, config.master.0.clone(), config.registration_backoff_factor);
     tokio::select! {
-        ended = turns.run() => Err(RunError::Removed(ended?)),
+        ended = turns.run() => match ended? {
+            End::Left => Ok(()),
+            End::Removed(reason) => Err(RunError::Removed(reason)),
+        },
+        () = goodbyes => Ok(()),
         () = http::serve(listener, Arc::new(api)) => Ok(()),
         () = session.run() => Ok(()),
-        () = crate::collect::run(&config) => Ok(()),
+        () = collected => Ok(()),
         () = shutdown => Ok(()),
     }
+}
+
+/// Passes the operator's wish on, until nobody is left to hear it.
+async fn unregister_on(mut goodbyes: Signal, inputs: mpsc::Sender<Input>) {
+    while goodbyes.recv().await.is_some() && inputs.send(Input::Unregister).await.is_ok() {}
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, RunError> {

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::checkpoint::log::{CheckpointError, Log};
 use crate::checkpoint::state::State;
 use crate::decide::live::Live;
-use crate::decide::{Effect, Input, Settings, Turn};
+use crate::decide::{Effect, End, Input, Settings, Turn};
 use crate::effects::Effects;
 use crate::history::History;
 
@@ -62,18 +62,19 @@ pub(crate) struct Turns {
 
 impl Turns {
     /// Runs until the agent is to end, and says why.
-    pub(crate) async fn run(mut self) -> Result<String, CheckpointError> {
+    pub(crate) async fn run(mut self) -> Result<End, CheckpointError> {
         loop {
             self.release();
-            if let Some(reason) = self.effects.stopped.take() {
-                return Ok(reason);
+            if let Some(end) = self.effects.stopped.take() {
+                return Ok(end);
             }
             let next = self.known.read().live.timers.next();
             let has_room = self.log.has_room();
             tokio::select! {
                 written = self.log.wait() => written?,
                 input = self.inputs.recv(), if has_room => {
-                    let Some(input) = input else { return Ok("nobody is left to ask".to_owned()) };
+                    // Nobody is left to ask.
+                    let Some(input) = input else { return Ok(End::Left) };
                     let waiting = std::iter::from_fn(|| self.inputs.try_recv().ok());
                     let inputs = std::iter::once(input).chain(waiting.take(TURN_LIMIT)).collect();
                     self.turn(inputs)?;

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use protocol::agents::{FrameworkMessage, ShutdownExecutor, from_agent, to_agent};
 use protocol::v1;
-use protocol::v1::TaskState::{TaskFailed, TaskFinished, TaskKilled, TaskRunning};
+use protocol::v1::TaskState::{TaskDropped, TaskFailed, TaskFinished, TaskKilled, TaskRunning};
 use protocol::v1::task_status::Reason;
 use serde_json::{Value, json};
 use support::http::{Subscription, post};
@@ -196,6 +196,44 @@ async fn an_executor_that_exits_fails_its_tasks() {
     }
     let answer = post(agent.port, "/api/v1/executor", &subscribe(&json!({})));
     assert_eq!(answer.status, 400, "{}", answer.text());
+}
+
+/// The master says what it believes of an executor, and nothing runs where that is wrong (semantics
+/// 259).
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_for_another_executor_than_the_master_believes_are_dropped() {
+    let work = tempfile::tempdir().expect("a temporary directory");
+    let master = FakeMaster::start().await;
+    let agent = AgentProcess::start(&master, work.path());
+    master.wait_connected(1).await;
+    let late = custom("late", "sleep 1000");
+    master.launch_saying(master.next_index(), late, false).await;
+    let status = master.wait_state("late", TaskDropped).await;
+    assert_eq!(status.reason(), Reason::ExecutorTerminated, "{}", status.message());
+    // One that it is told to start may not be there, and one that never starts is reported.
+    master.launch_saying(master.next_index(), custom("first", "sleep 1000"), true).await;
+    let executor = connect(&agent, &json!({}));
+    executor.expect("LAUNCH");
+    master.launch_saying(master.next_index(), custom("again", "sleep 1000"), true).await;
+    let status = master.wait_state("again", TaskDropped).await;
+    assert_eq!(status.reason(), Reason::ExecutorTerminated, "{}", status.message());
+    let mut misnamed = custom("..", "sleep 1000");
+    if let Some(executor) = &mut misnamed.executor {
+        executor.executor_id = "never".into();
+    }
+    master.launch_saying(master.next_index(), misnamed, true).await;
+    master.wait_state("..", TaskDropped).await;
+    let exited = master
+        .wait_for("its end", |heard| {
+            heard.messages.iter().find_map(|message| match message {
+                from_agent::Message::ExecutorExited(exited) => Some(exited.clone()),
+                _ => None,
+            })
+        })
+        .await;
+    assert_eq!((exited.executor_id.as_str(), exited.status), ("never", -1));
+    master.launch_saying(master.next_index(), custom("second", "sleep 1000"), false).await;
+    assert_eq!(executor.expect("LAUNCH")["launch"]["task"]["task_id"]["value"], "second");
 }
 
 #[tokio::test(flavor = "multi_thread")]

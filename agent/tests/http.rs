@@ -61,23 +61,15 @@ fn shape(value: &Value, path: &str, paths: &mut BTreeSet<String>) {
 
 /// Fields that Mesos shows and this agent does not, each for a reason.
 fn is_excused(path: &str) -> bool {
-    // Facts of a build or of flags that this agent does not have.
-    let facts = [
-        ".build_",
-        ".git_sha",
-        ".flags",
-        ".get_flags",
-        ".log_dir",
-        ".master_hostname",
-        "_version.version_info.",
-    ];
+    // Flags that this agent does not have.
+    let flags = [".flags", ".get_flags"];
     // A command task has no executor of its own weight here.
     let executors = ["executor_info.command", "executor_info.resources"];
     // Metrics of parts that this agent does not have.
-    let metrics = ["resource_provider_manager", "containerizer/", "gc/", ".get_metrics"];
+    let metrics = ["resource_provider_manager", "fetcher/cache", "provisioner/", ".get_metrics"];
     // One of the recorded tasks was checked, and one ran for too long.
     let checks = ["health", "check_status", "statuses[].reason"];
-    let all = facts.iter().chain(&executors).chain(&metrics).chain(&checks);
+    let all = flags.iter().chain(&executors).chain(&metrics).chain(&checks);
     all.clone().any(|part| path.contains(part))
 }
 
@@ -121,6 +113,53 @@ async fn content_is_negotiated_as_mesos_does() {
         |exchange: &Exchange| compare(&agent, exchange, exchange.name.contains("version"));
     let differences: Vec<String> = exchanges.iter().flat_map(compare).collect();
     assert!(differences.is_empty(), "{differences:#?}");
+}
+
+/// semantics 277
+#[tokio::test(flavor = "multi_thread")]
+async fn types_of_records_are_for_streams_alone() {
+    let work = tempfile::tempdir().expect("a temporary directory");
+    let master = FakeMaster::start().await;
+    let agent = AgentProcess::start(&master, work.path());
+    master.wait_connected(1).await;
+    let json = "Content-Type: application/json";
+    let records = "Content-Type: application/recordio";
+    let (content, accept) = ("Message-Content-Type: application/json", "Message-Accept: */*");
+    for (headers, status) in [
+        (vec![json], 200),
+        (vec![json, content], 415),
+        (vec![json, accept], 406),
+        (vec![json, accept, "Accept: application/recordio"], 406),
+        (vec![records], 400),
+        (vec![records, "Message-Content-Type: text/html"], 415),
+    ] {
+        let headers: Vec<String> = headers.into_iter().map(str::to_owned).collect();
+        let call = br#"{"type":"GET_HEALTH"}"#;
+        let answer = send(agent.port, "POST /api/v1 HTTP/1.1", &headers, call);
+        assert_eq!(answer.status, status, "{headers:?}: {}", answer.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn classic_endpoints_answer_pages_of_other_sites() {
+    let work = tempfile::tempdir().expect("a temporary directory");
+    let master = FakeMaster::start().await;
+    let agent = AgentProcess::start(&master, work.path());
+    master.wait_connected(1).await;
+    for path in ["/version", "/state", "/flags", "/metrics/snapshot", "/containers"] {
+        let answer = get(agent.port, &format!("{path}?jsonp=a.cb"));
+        let content_type = answer.headers.get("content-type").map(String::as_str);
+        assert_eq!((answer.status, content_type), (200, Some("text/javascript")), "{path}");
+        let text = answer.text();
+        let json = text.strip_prefix("a.cb(").and_then(|rest| rest.strip_suffix(')'));
+        serde_json::from_str::<Value>(json.expect("a call")).expect("JSON");
+    }
+    assert_eq!(get(agent.port, "/state?jsonp=alert(1)//").status, 400);
+    let state = support::poll("a master", || {
+        let state = get(agent.port, "/state").json();
+        state.get("master_hostname").is_some().then_some(state)
+    });
+    assert_eq!(state["master_hostname"], "fake.example");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use protocol::agents::{Reconcile, ShutdownFramework, to_agent};
+use protocol::agents::{Reconcile, ShutdownFramework, from_agent, to_agent};
 use protocol::v1;
 use protocol::v1::TaskState::{TaskDropped, TaskFailed, TaskFinished, TaskKilled, TaskRunning};
 use protocol::v1::task_status::Reason;
@@ -163,8 +163,12 @@ async fn a_leader_of_an_older_term_is_not_listened_to() {
     agent.restart();
     // It comes back again and again, since nobody better is there.
     master.wait_connected(4).await;
-    master.heard.lock().expect("heard").term = 6;
-    let before = master.heard.lock().expect("heard").hellos.len();
+    // At once, or the hello that the new term answers might be among those counted.
+    let before = {
+        let mut heard = master.heard.lock().expect("heard");
+        heard.term = 6;
+        heard.hellos.len()
+    };
     master.wait_connected(before + 1).await;
     master.launch(task("u", "true")).await;
     master.wait_state("u", TaskFinished).await;
@@ -198,6 +202,28 @@ async fn unknown_tasks_are_reported_and_frameworks_shut_down() {
         let left = std::fs::read_dir(agent.work_dir.join("run")).expect("listed").count();
         (left == 0).then_some(())
     });
+}
+
+/// SIGUSR1: the agent says good-bye, ends its tasks and itself, and is a new one ever after.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_unregisters_ends_its_tasks_and_forgets_who_it_was() {
+    let work = tempfile::tempdir().expect("a temporary directory");
+    let master = FakeMaster::start().await;
+    let mut agent = AgentProcess::start(&master, work.path());
+    master.wait_connected(1).await;
+    master.launch(task("t", "sleep 1000")).await;
+    master.wait_state("t", TaskRunning).await;
+    assert!(agent.unregister().success(), "an end that was wanted");
+    let said = master.heard.lock().expect("heard").messages.clone();
+    let farewells =
+        said.iter().filter(|message| matches!(message, from_agent::Message::Unregister(_)));
+    assert_eq!(farewells.count(), 1, "{said:?}");
+    let left = std::fs::read_dir(work.path().join("run")).expect("listed").count();
+    assert_eq!(left, 0, "its task ended before it");
+    agent.restart();
+    master.wait_connected(2).await;
+    let hello = master.heard.lock().expect("heard").hellos.last().cloned().expect("a hello");
+    assert_eq!((hello.agent_id.as_str(), hello.last_launch_index), ("", 0), "a new agent");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -104,12 +104,13 @@ class Cluster:
         self.member(name)["pid"] = None
 
     def start(self, name):
-        """Starts a killed member again, with the same command line and files."""
+        """Starts a member that ended again, with the same command line and files; its process."""
         member = self.member(name)
         with open(member["log"], "ab") as log:
             process = subprocess.Popen(member["command"], stdout=log, stderr=log)
         self.started.append(process)
         member["pid"] = process.pid
+        return process
 
     def member(self, name):
         return (self.masters | self.agents)[name]

@@ -6,11 +6,12 @@ import sys
 import time
 import traceback
 
-from scenarios import crashes, drain, executor, failover, kill, reconcile, reservations, tasks
+from scenarios import crashes, drain, executor, failover, kill, leave, reconcile, reservations, tasks
 
 SCENARIOS = {
     "tasks": tasks.run,
     "kill": kill.run,
+    "leave": leave.run,
     "reconcile": reconcile.run,
     "reservations": reservations.run,
     "executor": executor.run,

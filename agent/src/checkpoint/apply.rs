@@ -70,6 +70,10 @@ pub(crate) fn apply(state: &mut State, event: &Event) -> Forgotten {
             state.last_directive_index = state.last_directive_index.max(*directive_index);
             state.total.clone_from(total);
         }
+        Event::Unregistered => {
+            let (boot_id, info) = (std::mem::take(&mut state.boot_id), state.info.take());
+            *state = State { boot_id, info, ..State::default() };
+        }
         Event::Compacted(compacted) => state.clone_from(compacted),
     }
     forgotten

@@ -34,6 +34,8 @@ pub(crate) enum Event {
     FrameworkChanged { framework: Wire<v1::FrameworkInfo> },
     /// The master's view of the agent's reservations and persistent volumes.
     ResourcesChanged { total: Vec<Wire<v1::Resource>>, directive_index: u64 },
+    /// The agent has left its cluster for good: the next run of it registers as a new one.
+    Unregistered,
     /// Everything before, in one: what a compacted log begins with.
     Compacted(Box<State>),
 }

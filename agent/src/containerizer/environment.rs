@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use protocol::v1;
+use protocol::{duration_text, v1};
 use v1::environment::variable::Type;
 
 use super::IsolateError;
-use crate::duration_text;
 
 /// `PATH` of containers that bring none.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

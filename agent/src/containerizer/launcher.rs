@@ -102,13 +102,10 @@ impl Launcher for ShimLauncher {
         processes
     }
 
-    fn remove(&self, container_id: &str) {
-        let directory = self.directory(container_id).0;
-        match fs::remove_dir_all(&directory) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(directory = %directory.display(), %error, "cannot remove");
-            }
-            _ => {}
+    fn remove(&self, container_id: &str) -> io::Result<()> {
+        match fs::remove_dir_all(self.directory(container_id).0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::environment;
 use super::user::SwitchUser;
 use super::{
-    Container, Containerizer, IsolateError, Isolator, LaunchError, Launcher, sandbox, usage,
+    Container, Containerizer, Counts, IsolateError, Isolator, LaunchError, Launcher, sandbox, usage,
 };
 use crate::checks::Context;
 use crate::fetcher::Fetcher;
@@ -33,6 +34,8 @@ struct Parts {
     users: SwitchUser,
     fetcher: Fetcher,
     containers: Mutex<HashMap<String, Known>>,
+    /// Containers of which something could not be removed.
+    destroy_errors: AtomicU64,
 }
 
 /// What the agent process knows of a container. Nothing here has to outlive it.
@@ -49,8 +52,9 @@ impl MesosContainerizer {
         users: SwitchUser,
         fetcher: Fetcher,
     ) -> Self {
-        let containers = Mutex::default();
-        Self { parts: Arc::new(Parts { launcher, isolators, users, fetcher, containers }) }
+        let (containers, destroy_errors) = (Mutex::default(), AtomicU64::default());
+        let parts = Parts { launcher, isolators, users, fetcher, containers, destroy_errors };
+        Self { parts: Arc::new(parts) }
     }
 }
 
@@ -125,11 +129,24 @@ impl Containerizer for MesosContainerizer {
         self.parts.usage(container_id)
     }
 
+    fn counts(&self) -> Counts {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let fetches = &self.parts.fetcher.counts;
+        Counts {
+            fetches_succeeded: load(&fetches.succeeded),
+            fetches_failed: load(&fetches.failed),
+            destroy_errors: load(&self.parts.destroy_errors),
+        }
+    }
+
     fn remove(&self, container_id: &str) {
         for isolator in &self.parts.isolators {
             isolator.cleanup(container_id);
         }
-        self.parts.launcher.remove(container_id);
+        if let Err(error) = self.parts.launcher.remove(container_id) {
+            tracing::warn!(container_id, %error, "cannot remove a container's directory");
+            self.parts.destroy_errors.fetch_add(1, Ordering::Relaxed);
+        }
         self.parts.containers().remove(container_id);
     }
 }

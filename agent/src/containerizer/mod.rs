@@ -93,6 +93,18 @@ pub(crate) trait Containerizer: fmt::Debug + Send + Sync {
     fn usage(&self, container_id: &str) -> v1::ResourceStatistics;
     /// Forgets a container that has ended, and removes what it leaves but its sandbox.
     fn remove(&self, container_id: &str);
+    /// Totals since the agent started, for metrics.
+    fn counts(&self) -> Counts;
+}
+
+/// See [`Containerizer::counts`].
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Counts {
+    /// Containers whose URIs were fetched.
+    pub(crate) fetches_succeeded: u64,
+    pub(crate) fetches_failed: u64,
+    /// Containers of which something could not be removed.
+    pub(crate) destroy_errors: u64,
 }
 
 /// What starts a container's processes and keeps them together.
@@ -110,7 +122,7 @@ pub(crate) trait Launcher: fmt::Debug + Send + Sync {
     /// Its processes.
     fn processes(&self, container_id: &str) -> Vec<i32>;
     /// Removes what is left of a container that has ended.
-    fn remove(&self, container_id: &str);
+    fn remove(&self, container_id: &str) -> std::io::Result<()>;
 }
 
 /// What holds a container to one promise. Every method may be called again after the agent was

@@ -20,7 +20,7 @@ use crate::shim::spec::{Exit, Killed};
 /// Grace of a kill for which nobody named one (semantics 262).
 pub(super) const DEFAULT_KILL_GRACE: Duration = Duration::from_secs(3);
 /// Raw wait status of an executor of which nobody knows how it ended.
-const UNKNOWN_STATUS: i32 = -1;
+pub(super) const UNKNOWN_STATUS: i32 = -1;
 
 impl Turn<'_> {
     /// Has the executor's container made.
@@ -219,16 +219,22 @@ impl Turn<'_> {
         let container_id = executor.container_id.clone();
         if !executor.is_command {
             self.live.counts.executors_terminated += 1;
-            self.send(from_agent::Message::ExecutorExited(ExecutorExited {
-                framework_id: key.framework_id.clone(),
-                executor_id: key.executor_id.clone(),
-                status,
-            }));
+            self.send_exited(key, status);
         }
         self.live.executors.remove(key);
         self.record(Event::ExecutorEnded { executor: key.clone() });
         self.effect(Effect::Remove { container_id });
         self.leave_when_empty();
+    }
+
+    /// Tells the master that it need not reckon with an executor any more. Said once: what is lost of
+    /// it, the next Hello makes up for.
+    pub(super) fn send_exited(&mut self, key: &ExecutorKey, status: i32) {
+        self.send(from_agent::Message::ExecutorExited(ExecutorExited {
+            framework_id: key.framework_id.clone(),
+            executor_id: key.executor_id.clone(),
+            status,
+        }));
     }
 
     /// Grace between a SHUTDOWN event and the end of the container.

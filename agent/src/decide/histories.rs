@@ -1,7 +1,7 @@
 //! Random histories: whatever comes in which order, and whenever the agent dies, the same things
 //! hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ enum Step {
     ShutdownFramework,
     Unknown,
     Reconnect,
+    /// The master hears of the end of an executor, which may be long ago.
+    HearOfEnd,
     /// The agent dies and starts again; its containers are found as they are.
     Restart,
 }
@@ -55,6 +57,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::ShutdownFramework),
         1 => Just(Step::Unknown),
         1 => Just(Step::Reconnect),
+        2 => Just(Step::HearOfEnd),
         1 => Just(Step::Restart),
     ]
 }
@@ -69,6 +72,10 @@ struct World {
     index: u64,
     unknown: u64,
     launches: Vec<agents::Launch>,
+    /// Custom executors that the master reckons with.
+    ledger: BTreeSet<ExecutorKey>,
+    /// Ends of executors that are on their way to the master.
+    ended: VecDeque<ExecutorKey>,
     /// Containers that were asked for and have not ended; whether they run.
     containers: BTreeMap<String, (ExecutorKey, bool)>,
     /// Every container that was ever asked for.
@@ -80,25 +87,16 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let second = Duration::from_secs(1);
-        let settings = Settings {
-            work_dir: PathBuf::from("/w"),
-            ip: "127.0.0.1".to_owned(),
-            address: "127.0.0.1:5051".to_owned(),
-            registration_timeout: second,
-            reregistration_timeout: second,
-            shutdown_grace: second,
-            recovery_timeout: second,
-            session_id: "s".to_owned(),
-        };
         let mut world = Self {
             state: State::default(),
             live: Live::default(),
-            settings,
+            settings: settings(),
             log: Vec::new(),
             index: 0,
             unknown: 0,
             launches: Vec::new(),
+            ledger: BTreeSet::new(),
+            ended: VecDeque::new(),
             containers: BTreeMap::new(),
             asked: BTreeSet::new(),
             told: BTreeMap::new(),
@@ -127,22 +125,37 @@ impl World {
                 assert!(self.asked.insert(container.id.clone()), "a container is made once");
                 self.containers.insert(container.id, (executor, false));
             }
-            Effect::Send(message) => {
-                if let from_agent::Message::Update(update) = *message {
-                    let status = update.status.expect("a status");
-                    let framework_id = update.framework_id;
-                    let key = TaskKey { framework_id, task_id: status.task_id.value.clone() };
-                    let told = self.told.entry(key).or_default();
-                    if told.iter().all(|known| known.uuid != status.uuid) {
-                        let last = told.last().map(v1::TaskStatus::state);
-                        let is_over = last.is_some_and(v1::TaskState::is_terminal);
-                        assert!(!is_over, "nothing comes after an end");
-                        told.push(status);
-                    }
+            Effect::Send(message) => self.hear(*message),
+            _ => {}
+        }
+    }
+
+    fn hear(&mut self, message: from_agent::Message) {
+        match message {
+            from_agent::Message::Update(update) => {
+                let status = update.status.expect("a status");
+                let framework_id = update.framework_id;
+                let key = TaskKey { framework_id, task_id: status.task_id.value.clone() };
+                let told = self.told.entry(key).or_default();
+                if told.iter().all(|known| known.uuid != status.uuid) {
+                    let last = told.last().map(v1::TaskStatus::state);
+                    let is_over = last.is_some_and(v1::TaskState::is_terminal);
+                    assert!(!is_over, "nothing comes after an end");
+                    told.push(status);
                 }
+            }
+            from_agent::Message::ExecutorExited(exited) => {
+                let agents::ExecutorExited { framework_id, executor_id, .. } = exited;
+                self.ended.push_back(ExecutorKey { framework_id, executor_id });
             }
             _ => {}
         }
+    }
+
+    fn running(&self) -> impl Iterator<Item = &ExecutorKey> {
+        let executors = self.state.executors.iter();
+        let custom = executors.filter(|(_, known)| !known.has_ended && !known.is_command);
+        custom.map(|(key, _)| key)
     }
 
     fn take(&mut self, input: Input) {
@@ -163,22 +176,34 @@ impl World {
         let (outbound, _) = tokio::sync::mpsc::channel(1);
         let (reply, _) = tokio::sync::oneshot::channel();
         self.take(Input::Welcomed { welcome, outbound, reply });
+        // The Hello has said which executors run.
+        self.ended.clear();
+        self.ledger = self.running().cloned().collect();
     }
 
     fn launch(&mut self, executor: Option<u8>) {
         self.index += 1;
         let mut task =
             v1::TaskInfo { task_id: format!("t{}", self.index).into(), ..Default::default() };
+        let mut starts = true;
         match executor {
             Some(number) => {
-                let executor_id = format!("e{number}").into();
+                let executor_id = format!("e{number}");
+                let framework_id = FRAMEWORK.to_owned();
+                let key = ExecutorKey { framework_id, executor_id: executor_id.clone() };
+                starts = self.ledger.insert(key);
+                let executor_id = executor_id.into();
                 task.executor = Some(v1::ExecutorInfo { executor_id, ..Default::default() });
             }
             None => task.command = Some(v1::CommandInfo::default()),
         }
         let framework = v1::FrameworkInfo { id: Some(FRAMEWORK.into()), ..Default::default() };
-        let launch =
-            agents::Launch { index: self.index, framework: Some(framework), task: Some(task) };
+        let launch = agents::Launch {
+            index: self.index,
+            framework: Some(framework),
+            task: Some(task),
+            starts_executor: Some(starts),
+        };
         self.launches.push(launch.clone());
         self.say(to_agent::Message::Launch(launch));
     }
@@ -308,6 +333,11 @@ impl World {
                 self.take(Input::Disconnected);
                 self.connect();
             }
+            Step::HearOfEnd => {
+                if let Some(key) = self.ended.pop_front() {
+                    self.ledger.remove(&key);
+                }
+            }
             Step::Restart => self.restart(),
         }
     }
@@ -321,6 +351,14 @@ impl World {
                 "{key:?} has a container"
             );
         }
+        for key in self.running() {
+            assert!(self.ledger.contains(key), "the master knows of {key:?}");
+        }
+        let ended: BTreeSet<_> = self.ended.iter().collect();
+        for key in &self.ledger {
+            let is_known = self.running().any(|running| running == key) || ended.contains(key);
+            assert!(is_known, "the master hears that {key:?} does not run");
+        }
         for (key, task) in &self.state.tasks {
             let executor_id = task.executor_id.clone().unwrap_or_default();
             let executor = ExecutorKey { framework_id: key.framework_id.clone(), executor_id };
@@ -328,6 +366,21 @@ impl World {
             assert!(task.is_terminal() || runs, "{key:?} is over or has an executor");
             assert!(self.state.frameworks.contains_key(FRAMEWORK) || task.info.is_none());
         }
+    }
+}
+
+/// Settings in which everything is short.
+pub(super) fn settings() -> Settings {
+    let second = Duration::from_secs(1);
+    Settings {
+        work_dir: PathBuf::from("/w"),
+        ip: "127.0.0.1".to_owned(),
+        address: "127.0.0.1:5051".to_owned(),
+        registration_timeout: second,
+        reregistration_timeout: second,
+        shutdown_grace: second,
+        recovery_timeout: second,
+        session_id: "s".to_owned(),
     }
 }
 

@@ -5,12 +5,13 @@ use protocol::v1;
 use protocol::v1::task_status::Reason;
 use uuid::Uuid;
 
+use super::container::UNKNOWN_STATUS;
 use super::live::LiveExecutor;
 use super::status::News;
 use super::{Effect, Turn};
 use crate::checkpoint::apply::framework_id;
 use crate::checkpoint::event::{Event, TaskLaunched};
-use crate::checkpoint::state::{ExecutorKey, TaskKey};
+use crate::checkpoint::state::{Executor, ExecutorKey, TaskKey};
 use crate::checkpoint::wire::Wire;
 use crate::checks::Check;
 use crate::containerizer::sandbox::is_name;
@@ -23,16 +24,20 @@ type Refusal = (Reason, &'static str);
 
 impl Turn<'_> {
     pub(super) fn launch(&mut self, launch: Launch) {
-        let Launch { index, framework: Some(framework), task: Some(task) } = launch else { return };
+        let Launch { index, framework: Some(framework), task: Some(task), starts_executor } =
+            launch
+        else {
+            return;
+        };
         let task_key = TaskKey {
             framework_id: framework_id(&framework).to_owned(),
             task_id: task.task_id.value.clone(),
         };
         if !self.was_launched(index, &task_key) {
             let launched = describe(index, framework, task);
-            match self.refusal(&launched) {
+            match self.refusal(&launched, starts_executor) {
                 None => self.accept(launched),
-                Some(refusal) => self.refuse(launched, &task_key, refusal),
+                Some(refusal) => self.refuse(launched, starts_executor, &task_key, refusal),
             }
         }
         self.confirm(index);
@@ -47,7 +52,7 @@ impl Turn<'_> {
             || self.state.tasks.contains_key(task)
     }
 
-    fn refusal(&self, launched: &TaskLaunched) -> Option<Refusal> {
+    fn refusal(&self, launched: &TaskLaunched, starts_executor: Option<bool>) -> Option<Refusal> {
         let key = executor_key(launched);
         let ids = [&key.framework_id, &key.executor_id, &launched.task.task_id.value];
         if !ids.into_iter().all(|id| is_name(id)) {
@@ -61,22 +66,45 @@ impl Turn<'_> {
         {
             return Some((Reason::TaskInvalid, problem));
         }
-        let known = self.state.executors.get(&key).filter(|executor| !executor.has_ended)?;
+        let Some(known) = self.running(&key) else {
+            // It ended while the task was on its way: started anew, it would run without the
+            // master's knowledge.
+            let is_missing = starts_executor == Some(false);
+            return is_missing.then_some((Reason::ExecutorTerminated, "The executor has ended"));
+        };
         if known.is_command || launched.is_command {
             return Some((Reason::TaskInvalid, "The executor's id is already that of another"));
+        }
+        if starts_executor == Some(true) {
+            return Some((Reason::ExecutorTerminated, "The executor runs already"));
         }
         known
             .is_shut_down
             .then_some((Reason::ExecutorTerminated, "The executor is being shut down"))
     }
 
-    fn refuse(&mut self, launched: Box<TaskLaunched>, task: &TaskKey, refusal: Refusal) {
-        let executor_id = launched.executor.executor_id.value.clone();
+    fn running(&self, key: &ExecutorKey) -> Option<&Executor> {
+        self.state.executors.get(key).filter(|executor| !executor.has_ended)
+    }
+
+    fn refuse(
+        &mut self,
+        launched: Box<TaskLaunched>,
+        starts_executor: Option<bool>,
+        task: &TaskKey,
+        refusal: Refusal,
+    ) {
+        let key = executor_key(&launched);
+        let is_custom = !launched.is_command;
         let (framework, index) = (launched.framework, launched.index);
         self.record(Event::LaunchRefused { index, framework, task: task.clone() });
         let state = self.lost_state(&task.framework_id);
         let (reason, message) = refusal;
-        self.report(task, Some(&executor_id), News::of_agent(state, reason, message));
+        self.report(task, Some(&key.executor_id), News::of_agent(state, reason, message));
+        // The master holds resources for an executor that never starts.
+        if is_custom && starts_executor == Some(true) && self.running(&key).is_none() {
+            self.send_exited(&key, UNKNOWN_STATUS);
+        }
     }
 
     /// How a task that never ran here is called: as the framework is ready to hear it.
@@ -92,8 +120,7 @@ impl Turn<'_> {
     fn accept(&mut self, launched: Box<TaskLaunched>) {
         let key = executor_key(&launched);
         let task_id = launched.task.task_id.value.clone();
-        let known = self.state.executors.get(&key);
-        let is_new = known.is_none_or(|executor| executor.has_ended);
+        let is_new = self.running(&key).is_none();
         self.record(Event::TaskLaunched(launched));
         if is_new {
             self.live.executors.insert(key.clone(), LiveExecutor::default());

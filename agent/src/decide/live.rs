@@ -8,6 +8,7 @@ use protocol::v1::executor;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::End;
 use super::check::Checked;
 use crate::checkpoint::state::{ExecutorKey, TaskKey};
 use crate::shim::process::Process;
@@ -24,6 +25,8 @@ const ENDED: usize = 1_000;
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     pub(crate) is_connected: bool,
+    /// Host of the leader that the agent is connected to, as that one names it.
+    pub(crate) master_hostname: Option<String>,
     pub(crate) executors: BTreeMap<ExecutorKey, LiveExecutor>,
     /// Executors whose resources changed in this turn.
     pub(crate) resized: BTreeSet<ExecutorKey>,
@@ -31,7 +34,7 @@ pub(crate) struct Live {
     pub(crate) retries: BTreeMap<TaskKey, Duration>,
     pub(crate) timers: Timers,
     /// The agent ends once its containers have.
-    pub(crate) leaving: Option<String>,
+    pub(crate) leaving: Option<Leaving>,
     last_stream: u64,
     pub(crate) counts: Counts,
 }
@@ -93,6 +96,24 @@ impl LiveExecutor {
     }
 }
 
+/// An agent on its way out.
+#[derive(Debug, Clone)]
+pub(crate) struct Leaving {
+    pub(crate) end: End,
+    pub(crate) farewell: Farewell,
+}
+
+/// What the master and an agent that ends have to say to one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Farewell {
+    /// It was the master's wish, or the master did not answer in time.
+    Needless,
+    /// The agent unregisters, and the master has not said that this is so.
+    Owed,
+    /// The master has said so.
+    Taken,
+}
+
 /// How the tasks of an executor that the agent ends are to be reported.
 #[derive(Debug, Clone)]
 pub(crate) struct Verdict {
@@ -117,6 +138,8 @@ pub(crate) enum Timer {
     Registration { executor: ExecutorKey, container_id: String, is_again: bool },
     /// The executor in this container was told to shut down.
     Shutdown { executor: ExecutorKey, container_id: String },
+    /// The master has not said that the agent is unregistered.
+    Farewell,
 }
 
 /// Moments that are waited for, in order.

@@ -11,6 +11,7 @@ mod container;
 mod histories;
 mod kill;
 mod launch;
+mod leave;
 pub(crate) mod live;
 mod reconcile;
 pub(crate) mod recover;
@@ -90,8 +91,19 @@ pub(crate) enum Input {
     Call { call: Box<ExecutorCall>, reply: oneshot::Sender<Answer> },
     /// An executor's stream is closed.
     Unsubscribed { executor: ExecutorKey, stream: u64 },
+    /// The operator wants the agent to leave its cluster.
+    Unregister,
     /// A moment that was waited for has come.
     Due(Timer),
+}
+
+/// Why an agent ends by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Its operator wanted it to leave.
+    Left,
+    /// The master wants it gone, for this reason.
+    Removed(String),
 }
 
 /// Something to be done, once everything decided so far is on disk.
@@ -136,8 +148,8 @@ pub(crate) enum Effect {
         remove: Vec<Volume>,
         make: Vec<Volume>,
     },
-    /// The agent is to end, for this reason.
-    Stop(String),
+    /// The agent is to end.
+    Stop(End),
 }
 
 /// One input's way from question to decision: the state it changes, and what comes out.
@@ -187,6 +199,7 @@ impl<'a> Turn<'a> {
             }
             Input::Call { call, reply } => self.call(*call, reply),
             Input::Unsubscribed { executor, stream } => self.unsubscribed(&executor, stream),
+            Input::Unregister => self.unregister(),
             Input::Due(timer) => self.due(timer),
         }
     }
@@ -205,6 +218,7 @@ impl<'a> Turn<'a> {
             M::FrameworkInfoChanged(changed) => self.framework_changed(changed),
             M::Ping(_) => self.send(from_agent::Message::Pong(protocol::agents::Pong {})),
             M::Refused(refused) => self.refused(&refused),
+            M::Unregistered(_) => self.farewell(live::Farewell::Taken),
             // The session deals with these two before anything comes here.
             M::Welcome(_) | M::NotLeader(_) => {}
         }

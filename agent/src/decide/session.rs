@@ -1,6 +1,6 @@
 //! Streams to masters come and go.
 
-use protocol::agents::{ExecutorReport, FromAgent, Hello, Refused, TaskReport, Welcome};
+use protocol::agents::{ExecutorReport, FromAgent, Hello, TaskReport, Welcome};
 use protocol::{rpc, v1};
 use tokio::sync::{mpsc, oneshot};
 
@@ -82,14 +82,16 @@ impl Turn<'_> {
             self.effect(Effect::ConfirmWelcome(reply, false));
             return;
         }
-        let Welcome { cluster_id, agent_id, term, .. } = welcome;
+        let Welcome { cluster_id, agent_id, term, hostname, .. } = welcome;
         let identity = Identity { cluster_id: cluster_id.clone(), agent_id: agent_id.clone() };
         if self.state.identity.as_ref() != Some(&identity) || self.state.term != term {
             self.record(Event::Welcomed { cluster_id, agent_id, term });
         }
         self.live.is_connected = true;
+        self.live.master_hostname = Some(hostname).filter(|hostname| !hostname.is_empty());
         self.effect(Effect::Attach(outbound));
         self.effect(Effect::ConfirmWelcome(reply, true));
+        self.say_farewell();
         let owed: Vec<TaskKey> = self.state.tasks.keys().cloned().collect();
         for task in owed {
             self.live.retries.insert(task.clone(), UPDATE_RETRY_FIRST);
@@ -99,13 +101,7 @@ impl Turn<'_> {
 
     pub(super) fn disconnect(&mut self) {
         self.live.is_connected = false;
+        self.live.master_hostname = None;
         self.effect(Effect::Detach);
-    }
-
-    /// The master will not have this agent.
-    pub(super) fn refused(&mut self, refused: &Refused) {
-        if refused.shutdown {
-            self.leave(&refused.reason);
-        }
     }
 }

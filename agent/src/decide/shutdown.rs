@@ -1,4 +1,4 @@
-//! Executors, frameworks and the agent itself are told to end.
+//! Executors and frameworks are told to end.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Turn<'_> {
         self.confirm(shutdown.index);
     }
 
-    fn end_framework(&mut self, framework_id: &str, directive_index: u64) {
+    pub(super) fn end_framework(&mut self, framework_id: &str, directive_index: u64) {
         let executors: Vec<ExecutorKey> =
             self.state.executors_of(framework_id).map(|(key, _)| key.clone()).collect();
         let tasks: Vec<_> = self.state.tasks_of(framework_id).map(|(key, _)| key.clone()).collect();
@@ -93,23 +93,5 @@ impl Turn<'_> {
             let task = self.state.tasks.get(&TaskKey { framework_id, task_id });
             task.is_some_and(|task| !task.is_terminal())
         })
-    }
-
-    /// The agent is to end everything, and then itself.
-    pub(super) fn leave(&mut self, reason: &str) {
-        tracing::warn!(reason, "the master wants this agent to end");
-        self.live.leaving = Some(reason.to_owned());
-        let frameworks: Vec<String> = self.state.frameworks.keys().cloned().collect();
-        for framework in frameworks {
-            self.end_framework(&framework, 0);
-        }
-        self.leave_when_empty();
-    }
-
-    pub(super) fn leave_when_empty(&mut self) {
-        let is_empty = self.state.executors.values().all(|executor| executor.has_ended);
-        if let (true, Some(reason)) = (is_empty, self.live.leaving.clone()) {
-            self.effect(Effect::Stop(reason));
-        }
     }
 }

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use protocol::v1;
 use protocol::v1::task_status::Reason;
+use protocol::{duration_text, v1};
 
 use super::Turn;
-use super::live::{Timer, UPDATE_RETRY_FIRST, UPDATE_RETRY_MAX, Verdict};
+use super::live::{Farewell, Timer, UPDATE_RETRY_FIRST, UPDATE_RETRY_MAX, Verdict};
 use crate::checkpoint::state::{ExecutorKey, TaskKey};
-use crate::duration_text;
 
 impl Turn<'_> {
     pub(super) fn due(&mut self, timer: Timer) {
@@ -22,6 +21,7 @@ impl Turn<'_> {
                     self.kill_container(&executor, Duration::ZERO);
                 }
             }
+            Timer::Farewell => self.farewell(Farewell::Needless),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::v1;
+use protocol::{build_info, v1};
 use serde_json::{Map, Value, json};
 
 use super::Api;
@@ -15,12 +15,12 @@ use crate::containerizer::sandbox;
 use crate::decide::CAPABILITIES;
 use crate::turns::Known;
 
-pub(super) fn version() -> Reply {
-    reply::json(&wire(&super::operator::version()))
+pub(super) fn version() -> Value {
+    wire(&build_info::version())
 }
 
-pub(super) fn flags(api: &Api) -> Reply {
-    reply::json(&json!({ "flags": flags_value(api) }))
+pub(super) fn flags(api: &Api) -> Value {
+    json!({ "flags": flags_value(api) })
 }
 
 fn flags_value(api: &Api) -> Value {
@@ -34,7 +34,7 @@ fn wire<M: serde::Serialize>(message: &M) -> Value {
     serde_json::to_value(message).unwrap_or_default()
 }
 
-pub(super) fn state(api: &Api) -> Reply {
+pub(super) fn state(api: &Api) -> Value {
     let known = api.known.read();
     let info = known.state.info.as_ref().map(|info| info.0.clone()).unwrap_or_default();
     let total = total(&known, &info);
@@ -47,7 +47,7 @@ pub(super) fn state(api: &Api) -> Reply {
         self::framework(api, &known, id, framework)
     });
     let mut state = json!({
-        "version": protocol::API_VERSION,
+        "log_dir": "",
         "start_time": api.start_time,
         "id": known.state.agent_id(),
         "pid": format!("slave(1)@{}", api.address),
@@ -59,11 +59,14 @@ pub(super) fn state(api: &Api) -> Reply {
         "completed_frameworks": completed.collect::<Vec<_>>(),
         "frameworks": frameworks,
     });
-    if let Value::Object(fields) = &mut state {
+    if let (Value::Object(fields), Value::Object(version)) = (&mut state, version()) {
+        fields.extend(version);
         fields.extend(resources(&total, &used));
     }
-    drop(known);
-    reply::json(&state)
+    if let Some(hostname) = &known.live.master_hostname {
+        state["master_hostname"] = json!(hostname);
+    }
+    state
 }
 
 /// The agent's total: what it brought, with reservations and volumes as the master has them.
@@ -268,7 +271,7 @@ fn status(status: &v1::TaskStatus) -> Value {
     shown
 }
 
-pub(super) async fn statistics(api: &Api) -> Reply {
+pub(super) async fn statistics(api: &Api) -> Value {
     let running = views::running(&api.known.read());
     let mut all = Vec::with_capacity(running.len());
     for container in running {
@@ -278,7 +281,7 @@ pub(super) async fn statistics(api: &Api) -> Reply {
         }
         all.push(shown);
     }
-    reply::json(&Value::Array(all))
+    Value::Array(all)
 }
 
 fn described(container: &RunningContainer) -> Value {
@@ -291,13 +294,13 @@ fn described(container: &RunningContainer) -> Value {
 }
 
 /// By container, by framework, or by executor of a framework (semantics 286).
-pub(super) async fn containers(api: &Api, query: &Query) -> Reply {
+pub(super) async fn containers(api: &Api, query: &Query) -> Result<Value, Box<Reply>> {
     let wanted = (query.get("container_id"), query.get("framework_id"), query.get("executor_id"));
     if matches!(wanted, (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (None, None, Some(_))) {
-        return reply::bad_request(
+        return Err(Box::new(reply::bad_request(
             "Expecting 'container_id' alone, 'framework_id' alone, \
              or 'executor_id' with 'framework_id'",
-        );
+        )));
     }
     let (container_id, framework_id, executor_id) = wanted;
     let matches = |container: &RunningContainer| {
@@ -320,5 +323,5 @@ pub(super) async fn containers(api: &Api, query: &Query) -> Reply {
         }
         all.push(shown);
     }
-    reply::json(&Value::Array(all))
+    Ok(Value::Array(all))
 }

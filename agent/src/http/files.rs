@@ -176,7 +176,7 @@ pub(super) async fn browse(api: &Api, query: &Query) -> Reply {
         Err(refusal) => return *refusal,
     };
     match list(api, path).await {
-        Ok(files) => reply::json(&files.iter().map(classic).collect()),
+        Ok(files) => reply::view(&files.iter().map(classic).collect(), query),
         Err(error) => refuse(&error),
     }
 }
@@ -232,7 +232,8 @@ pub(super) async fn read(api: &Api, query: &Query) -> Reply {
     match read_part(api, path, offset.unwrap_or(0), limit).await {
         Ok(part) => {
             let data = String::from_utf8_lossy(&part.data);
-            reply::json(&json!({ "offset": offset.unwrap_or(part.size), "data": data }))
+            let shown = json!({ "offset": offset.unwrap_or(part.size), "data": data });
+            reply::view(&shown, query)
         }
         Err(error) => refuse(&error),
     }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use protocol::v1;
 use protocol::v1::value::Type;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Sums by name, the four well-known scalars always there; ranges and sets as text.
 pub(super) fn flat<'a>(resources: impl IntoIterator<Item = &'a v1::Resource>) -> Value {
     let mut scalars: BTreeMap<String, f64> =
         ["cpus", "gpus", "mem", "disk"].map(|name| (name.to_owned(), 0.0)).into();
-    let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut ranges: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut sets: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for resource in resources {
         let suffix = if resource.revocable.is_some() { "_revocable" } else { "" };
         let name = format!("{}{suffix}", resource.name);
@@ -21,26 +22,23 @@ pub(super) fn flat<'a>(resources: impl IntoIterator<Item = &'a v1::Resource>) ->
                 *sum = ((*sum + value) * 1000.0).round() / 1000.0;
             }
             Type::Ranges => {
-                let ranges = resource.ranges.iter().flat_map(|ranges| &ranges.range);
-                let parts = ranges.map(|range| format!("{}-{}", range.begin, range.end));
-                texts.entry(name).or_default().extend(parts);
+                let own = resource.ranges.iter().flat_map(|ranges| &ranges.range);
+                let parts = own.map(|range| format!("{}-{}", range.begin, range.end));
+                ranges.entry(name).or_default().extend(parts);
             }
             Type::Set => {
                 let items = resource.set.iter().flat_map(|set| set.item.iter().cloned());
-                texts.entry(name).or_default().extend(items);
+                sets.entry(name).or_default().extend(items);
             }
             Type::Text => {}
         }
     }
-    let mut all: Map<String, Value> =
-        scalars.into_iter().map(|(name, value)| (name, json!(value))).collect();
-    for (name, parts) in texts {
-        let is_range = parts.iter().all(|part| part.split_once('-').is_some());
-        let joined = parts.join(", ");
-        let text = if is_range { format!("[{joined}]") } else { format!("{{{joined}}}") };
-        all.insert(name, json!(text));
-    }
-    Value::Object(all)
+    let scalars = scalars.into_iter().map(|(name, value)| (name, json!(value)));
+    let ranges =
+        ranges.into_iter().map(|(name, parts)| (name, json!(format!("[{}]", parts.join(", ")))));
+    let sets =
+        sets.into_iter().map(|(name, items)| (name, json!(format!("{{{}}}", items.join(", ")))));
+    Value::Object(scalars.chain(ranges).chain(sets).collect())
 }
 
 /// The role that resources of an executor or task were allocated to.
@@ -67,5 +65,14 @@ mod tests {
         let expected =
             json!({"cpus": 0.3, "gpus": 0.0, "mem": 0.0, "disk": 0.0, "ports": "[1-2, 5-6]"});
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_set_is_one_whatever_its_items_are_called() {
+        let resources = protocol::resource::parse("disks:{sda-1,sda-2};ids:{};ports:[3-4]", "*");
+        let shown = flat(&resources.expect("resources"));
+        assert_eq!(shown["disks"], "{sda-1, sda-2}");
+        assert_eq!(shown["ids"], "{}");
+        assert_eq!(shown["ports"], "[3-4]");
     }
 }

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::atomic::Ordering;
 
 use protocol::v1;
 use protocol::v1::TaskState;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Api;
 use super::classic::used;
 use super::reply::{self, Reply};
 use crate::collect;
+use crate::containerizer::Counts;
 use crate::containerizer::usage::scalar;
 use crate::turns::Known;
 
@@ -29,10 +31,35 @@ pub(super) fn all(api: &Api) -> BTreeMap<String, f64> {
     set(&mut metrics, "slave/executor_directory_max_allowed_age_secs", age.as_secs_f64());
     set(&mut metrics, "slave/recovery_time_secs", api.recovery_time.as_secs_f64());
     set(&mut metrics, "slave/uptime_secs", super::now() - api.start_time);
+    sandboxes(&api.sandboxes, &mut metrics);
+    containerizer(&api.containerizer.counts(), &mut metrics);
     for (name, value) in machine() {
         set(&mut metrics, name, value);
     }
     metrics
+}
+
+fn sandboxes(counts: &collect::Counts, metrics: &mut BTreeMap<String, f64>) {
+    let counts = [
+        ("pending", &counts.pending),
+        ("succeeded", &counts.succeeded),
+        ("failed", &counts.failed),
+    ];
+    for (name, count) in counts {
+        set(metrics, &format!("gc/path_removals_{name}"), count.load(Ordering::Relaxed) as f64);
+    }
+}
+
+/// There is no fetcher cache yet, and nothing is said of one.
+fn containerizer(counts: &Counts, metrics: &mut BTreeMap<String, f64>) {
+    let counts = [
+        ("fetcher/task_fetches_succeeded", counts.fetches_succeeded),
+        ("fetcher/task_fetches_failed", counts.fetches_failed),
+        ("mesos/container_destroy_errors", counts.destroy_errors),
+    ];
+    for (name, count) in counts {
+        set(metrics, &format!("containerizer/{name}"), count as f64);
+    }
 }
 
 fn set(metrics: &mut BTreeMap<String, f64>, name: &str, value: f64) {
@@ -145,17 +172,17 @@ fn machine() -> Vec<(&'static str, f64)> {
     values
 }
 
-pub(super) fn snapshot(api: &Api) -> Reply {
-    reply::json(&json!(all(api)))
+pub(super) fn snapshot(api: &Api) -> Value {
+    json!(all(api))
 }
 
 /// `/system/stats.json`: the machine alone, under names of its own.
-pub(super) fn system() -> Reply {
+pub(super) fn system() -> Value {
     let named = machine().into_iter().map(|(name, value)| {
         let name = name.trim_start_matches("system/").replace("load_", "avg_load_");
         (name, json!(value))
     });
-    reply::json(&serde_json::Value::Object(named.collect()))
+    Value::Object(named.collect())
 }
 
 /// Prometheus's text format: `slave/tasks_running` is `mesolith_agent_tasks_running`.

@@ -24,6 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::sleep;
 
+use crate::collect;
 use crate::config::Config;
 use crate::containerizer::Containerizer;
 use crate::decide::Input;
@@ -49,6 +50,7 @@ pub(crate) struct Api {
     /// Seconds since the epoch.
     start_time: f64,
     recovery_time: Duration,
+    sandboxes: Arc<collect::Counts>,
 }
 
 impl Api {
@@ -59,8 +61,21 @@ impl Api {
         containerizer: Arc<dyn Containerizer>,
         inputs: mpsc::Sender<Input>,
     ) -> Self {
-        let recovery_time = Duration::ZERO;
-        Self { config, address, known, containerizer, inputs, start_time: now(), recovery_time }
+        Self {
+            config,
+            address,
+            known,
+            containerizer,
+            inputs,
+            start_time: now(),
+            recovery_time: Duration::ZERO,
+            sandboxes: Arc::default(),
+        }
+    }
+
+    /// Whom the collector of old sandboxes tells what it does.
+    pub(crate) fn sandboxes(&self) -> Arc<collect::Counts> {
+        Arc::clone(&self.sandboxes)
     }
 
     /// How long the agent took to find its containers again.
@@ -126,15 +141,18 @@ async fn route(api: &Api, request: Request<Incoming>) -> Reply {
         }
         () if is("/api/v1/resource_provider") => reply::not_implemented(),
         () if is("/api/v1") => operator::handle(api, request).await,
-        () if is("/state") => classic::state(api),
+        () if is("/state") => reply::view(&classic::state(api), &query),
         () if is("/health") => reply::empty(),
-        () if is("/version") => classic::version(),
-        () if is("/flags") => classic::flags(api),
-        () if is("/monitor/statistics") => classic::statistics(api).await,
-        () if is("/containers") => classic::containers(api, &query).await,
-        () if is("/metrics/snapshot") => metrics::snapshot(api),
+        () if is("/version") => reply::view(&classic::version(), &query),
+        () if is("/flags") => reply::view(&classic::flags(api), &query),
+        () if is("/monitor/statistics") => reply::view(&classic::statistics(api).await, &query),
+        () if is("/containers") => match classic::containers(api, &query).await {
+            Ok(containers) => reply::view(&containers, &query),
+            Err(refusal) => *refusal,
+        },
+        () if is("/metrics/snapshot") => reply::view(&metrics::snapshot(api), &query),
         () if is("/metrics") => metrics::prometheus(api),
-        () if is("/system/stats.json") => metrics::system(),
+        () if is("/system/stats.json") => reply::view(&metrics::system(), &query),
         () if is("/files/browse") => files::browse(api, &query).await,
         () if is("/files/read") => files::read(api, &query).await,
         () if is("/files/download") => return files::download(api, &query).await,

@@ -2,24 +2,12 @@
 
 use http::Request;
 use hyper::body::Incoming;
-use protocol::media::ContentType;
-use protocol::v1;
 use protocol::v1::agent::{Call, Response, call, response};
-use serde_json::{Map, Value, json};
+use protocol::{build_info, v1};
 
 use super::reply::{self, Reply};
 use super::request::{self, Streams};
 use super::{Api, files, metrics, views};
-
-/// Arrays that an answer shows even when they are empty (semantics 9), by the message they are in.
-const ALWAYS_SHOWN: [(&str, &[&str]); 3] = [
-    (
-        "get_tasks",
-        &["pending_tasks", "queued_tasks", "launched_tasks", "terminated_tasks", "completed_tasks"],
-    ),
-    ("get_executors", &["executors", "completed_executors"]),
-    ("get_frameworks", &["frameworks", "completed_frameworks"]),
-];
 
 pub(super) async fn handle(api: &Api, request: Request<Incoming>) -> Reply {
     let posted = match request::read_call::<Call>(request, Streams::Some).await {
@@ -34,7 +22,7 @@ pub(super) async fn handle(api: &Api, request: Request<Incoming>) -> Reply {
         }
     };
     match answer(api, kind, &posted.call).await {
-        Ok(response) => reply::message(posted.answer_as, encode(&response, posted.answer_as)),
+        Ok(response) => reply::message(posted.answer_as, posted.answer_as.encode(&response)),
         Err(refusal) => *refusal,
     }
 }
@@ -71,7 +59,7 @@ async fn answer(api: &Api, kind: call::Type, call: &Call) -> Result<Response, Bo
             R::GetFlags
         }
         T::GetVersion => {
-            answer.get_version = Some(response::GetVersion { version_info: version() });
+            answer.get_version = Some(response::GetVersion { version_info: build_info::version() });
             R::GetVersion
         }
         T::GetMetrics => {
@@ -165,49 +153,11 @@ async fn read_file(api: &Api, call: &Call) -> Result<response::ReadFile, Box<Rep
     Ok(response::ReadFile { size: part.size, data: part.data })
 }
 
-pub(super) fn version() -> v1::VersionInfo {
-    v1::VersionInfo { version: protocol::API_VERSION.to_owned(), ..Default::default() }
-}
-
-fn encode(response: &Response, content_type: ContentType) -> Vec<u8> {
-    let encoded = content_type.encode(response);
-    let has_arrays = response.get_state.is_some()
-        || response.get_tasks.is_some()
-        || response.get_executors.is_some()
-        || response.get_frameworks.is_some();
-    if content_type == ContentType::Protobuf || !has_arrays {
-        return encoded;
-    }
-    match serde_json::to_value(response) {
-        Ok(mut value) => {
-            show_empty(&mut value);
-            value.to_string().into_bytes()
-        }
-        Err(_) => encoded,
-    }
-}
-
-fn show_empty(value: &mut Value) {
-    let Value::Object(fields) = value else { return };
-    let state = fields.get_mut("get_state");
-    if let Some(Value::Object(state)) = state {
-        show_empty_in(state);
-    }
-    show_empty_in(fields);
-}
-
-fn show_empty_in(fields: &mut Map<String, Value>) {
-    for (message, arrays) in ALWAYS_SHOWN {
-        if let Some(Value::Object(message)) = fields.get_mut(message) {
-            for array in arrays {
-                message.entry(*array).or_insert_with(|| json!([]));
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use protocol::media::ContentType;
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -221,7 +171,7 @@ mod tests {
             }),
             ..Default::default()
         };
-        let text = encode(&answer, ContentType::Json);
+        let text = ContentType::Json.encode(&answer);
         let shown: Value = serde_json::from_slice(&text).expect("JSON");
         let golden = include_str!("../../tests/golden/idle-GET_STATE.body");
         assert_eq!(shown, serde_json::from_str::<Value>(golden).expect("JSON"));

@@ -9,7 +9,10 @@ use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::{Method, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
+use protocol::jsonp;
 use protocol::media::ContentType;
+
+use super::request::Query;
 
 /// A body that is whole or comes bit by bit.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -71,8 +74,16 @@ pub(super) fn only_post(method: &Method) -> Reply {
     reply
 }
 
-pub(super) fn json(value: &serde_json::Value) -> Reply {
-    whole(StatusCode::OK, Some(ContentType::Json.as_str()), value.to_string().into_bytes())
+/// A classic endpoint's answer: JSON, or a script that hands it on, if the query asks for that.
+pub(super) fn view(value: &serde_json::Value, query: &Query) -> Reply {
+    let json = value.to_string().into_bytes();
+    let Some(function) = query.get(jsonp::PARAMETER) else {
+        return whole(StatusCode::OK, Some(ContentType::Json.as_str()), json);
+    };
+    match jsonp::wrap(function, &json) {
+        Ok(script) => whole(StatusCode::OK, Some(jsonp::MEDIA_TYPE), script),
+        Err(error) => bad_request(error.to_string()),
+    }
 }
 
 /// A message that was encoded already.

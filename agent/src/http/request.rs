@@ -21,6 +21,10 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Parameters of one query.
 const QUERY_LIMIT: usize = 64;
 
+/// How the records of a stream that comes are written, and how those of one that goes are to be.
+const MESSAGE_CONTENT_TYPE: HeaderName = HeaderName::from_static("message-content-type");
+const MESSAGE_ACCEPT: HeaderName = HeaderName::from_static("message-accept");
+
 /// The named values of a query.
 #[derive(Debug)]
 pub(super) struct Query(Vec<(String, String)>);
@@ -102,12 +106,16 @@ where
         return Err(Box::new(reply::only_post(request.method())));
     }
     let content_type = content_type(&request, streams)?;
-    let accept =
-        request.headers().get(ACCEPT).map(|value| value.to_str().unwrap_or("?").to_owned());
+    let accept = header(&request, &ACCEPT).map(str::to_owned);
+    let has_record_type = request.headers().contains_key(&MESSAGE_ACCEPT);
     let body = read_body(request.into_body()).await?;
     let call = content_type.decode(&body).map_err(|error| Box::new(undecodable(&error)))?;
     let answer_as = ContentType::accepted_by(accept.as_deref());
     let answer_as = answer_as.ok_or_else(|| Box::new(unacceptable(accept.as_deref(), streams)))?;
+    if streams == Streams::Some && has_record_type {
+        let message = "Expecting 'Message-Accept' to be not set for non-streaming responses";
+        return Err(Box::new(reply::text(StatusCode::NOT_ACCEPTABLE, message)));
+    }
     Ok(Posted { call, answer_as })
 }
 
@@ -116,10 +124,15 @@ fn content_type<B>(request: &Request<B>, streams: Streams) -> Result<ContentType
     let Some(name) = header(request, &CONTENT_TYPE) else {
         return Err(refuse(StatusCode::BAD_REQUEST, "Expecting 'Content-Type' to be present"));
     };
+    let unsupported = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     if let Some(known) = ContentType::from_header(name) {
+        if streams == Streams::Some && request.headers().contains_key(&MESSAGE_CONTENT_TYPE) {
+            let message =
+                "Expecting 'Message-Content-Type' to be not set for non-streaming requests";
+            return Err(refuse(unsupported, message));
+        }
         return Ok(known);
     }
-    let unsupported = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     match streams {
         Streams::Some if name == RECORDIO => Err(Box::new(refuse_stream(request))),
         Streams::Some => Err(refuse(
@@ -136,7 +149,7 @@ fn content_type<B>(request: &Request<B>, streams: Streams) -> Result<ContentType
 
 /// No call that this agent serves is a stream of records (semantics 277).
 fn refuse_stream<B>(request: &Request<B>) -> Reply {
-    match header(request, &HeaderName::from_static("message-content-type")) {
+    match header(request, &MESSAGE_CONTENT_TYPE) {
         None => {
             reply::bad_request("Expecting 'Message-Content-Type' to be set for streaming requests")
         }

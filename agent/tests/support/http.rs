@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
 use serde_json::Value;
 
@@ -55,7 +54,7 @@ pub(crate) fn post(port: u16, path: &str, call: &Value) -> Answer {
 
 fn request(port: u16, line: &str, headers: &[String], body: &[u8]) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+    stream.set_read_timeout(Some(super::DEADLINE)).expect("a timeout");
     let mut head =
         format!("{line}\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {}\r\n", body.len());
     for header in headers {
@@ -138,7 +137,8 @@ impl Subscription {
 
     /// Waits for the end of the stream.
     pub(crate) fn expect_end(&self) {
-        assert!(self.events.recv_timeout(super::DEADLINE).is_err(), "the stream goes on");
+        let next = self.events.recv_timeout(super::DEADLINE);
+        assert_eq!(next, Err(RecvTimeoutError::Disconnected), "the stream goes on");
     }
 }
 

@@ -3,7 +3,7 @@
 
 pub(crate) mod http;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use protocol::agents::agents_server::Agents;
 use protocol::agents::{
-    Acknowledge, FromAgent, Hello, Kill, Launch, ToAgent, Update, Welcome, from_agent, to_agent,
+    Acknowledge, FromAgent, Hello, Kill, Launch, ToAgent, Unregistered, Update, Welcome,
+    from_agent, to_agent,
 };
 use protocol::v1::framework_info::{Capability, capability};
 use protocol::{rpc, v1};
@@ -23,8 +24,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
-/// How long any test waits for anything.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+/// How long any test waits for anything: longer than the busiest machine takes, since no test has
+/// to see it pass.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(300);
 pub(crate) const FRAMEWORK: &str = "F-0001";
 
 /// Everything the agent said, and the way to it.
@@ -38,6 +40,8 @@ pub(crate) struct Heard {
     to_agent: Option<mpsc::Sender<Result<ToAgent, Status>>>,
     is_acknowledging: bool,
     index: u64,
+    /// Custom executors that were launched and have not ended, by id.
+    executors: BTreeSet<String>,
     pub(crate) term: u64,
 }
 
@@ -65,9 +69,11 @@ impl Agents for Service {
         let mut inbound = request.into_inner();
         tokio::spawn(async move {
             while let Ok(Some(FromAgent { message: Some(message) })) = inbound.message().await {
-                let answer = heard.lock().expect("heard").take(message, &sender);
-                if let Some(answer) = answer {
-                    let _ = sender.send(Ok(ToAgent { message: Some(answer) })).await;
+                // Answered before anybody else can speak on this stream: the first message to an
+                // agent must be its welcome.
+                let mut heard = heard.lock().expect("heard");
+                if let Some(answer) = heard.take(message, &sender) {
+                    let _ = sender.try_send(Ok(ToAgent { message: Some(answer) }));
                 }
             }
         });
@@ -90,8 +96,10 @@ impl Heard {
                     agent_id: "cluster-S0".to_owned(),
                     term: self.term,
                     ping_interval_ms: 10_000,
-                    ping_timeout_ms: 60_000,
+                    // Nobody pings: the stream is held for as long as it lives.
+                    ping_timeout_ms: 3_600_000,
                     masters: Vec::new(),
+                    hostname: "fake.example".to_owned(),
                 }))
             }
             from_agent::Message::Update(update) => {
@@ -109,7 +117,14 @@ impl Heard {
                 self.confirmed = self.confirmed.max(confirm.index);
                 None
             }
+            unregister @ from_agent::Message::Unregister(_) => {
+                self.messages.push(unregister);
+                Some(to_agent::Message::Unregistered(Unregistered {}))
+            }
             other => {
+                if let from_agent::Message::ExecutorExited(exited) = &other {
+                    self.executors.remove(&exited.executor_id);
+                }
                 self.messages.push(other);
                 None
             }
@@ -174,7 +189,22 @@ impl FakeMaster {
     }
 
     pub(crate) async fn launch_at(&self, index: u64, task: v1::TaskInfo) {
-        let launch = Launch { index, framework: Some(framework()), task: Some(task) };
+        let starts_executor = task.executor.as_ref().is_none_or(|executor| {
+            let mut heard = self.heard.lock().expect("heard");
+            heard.executors.insert(executor.executor_id.value.clone())
+        });
+        self.launch_saying(index, task, starts_executor).await;
+    }
+
+    /// A launch that says of its executor what the test wants it to.
+    pub(crate) async fn launch_saying(
+        &self,
+        index: u64,
+        task: v1::TaskInfo,
+        starts_executor: bool,
+    ) {
+        let (framework, starts_executor) = (Some(framework()), Some(starts_executor));
+        let launch = Launch { index, framework, task: Some(task), starts_executor };
         self.say(to_agent::Message::Launch(launch)).await;
     }
 
@@ -293,6 +323,13 @@ impl AgentProcess {
         (ticks(12), ticks(14))
     }
 
+    /// Ends it for good, and waits for that.
+    pub(crate) fn unregister(&mut self) -> std::process::ExitStatus {
+        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR1).expect("signalled");
+        poll("end of the agent", || self.child.try_wait().expect("asked"))
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("asked").is_some()
     }
@@ -303,8 +340,6 @@ fn spawn(master: u16, work_dir: &Path, port: u16) -> Child {
         .args(["--ip", "127.0.0.1", "--port", &port.to_string()])
         .args(["--master", &format!("127.0.0.1:{master}")])
         .args(["--resources", "cpus:4;mem:4096;disk:8192"])
-        .args(["--executor-registration-timeout", "20secs"])
-        .args(["--executor-reregistration-timeout", "15secs"])
         .arg("--work-dir")
         .arg(work_dir)
         .stdout(Stdio::null())

@@ -11,7 +11,8 @@ use crate::daemon::{self, Lifeline};
 
 const EXAMPLES: &str = "\
 The same --work-dir after a restart keeps the agent and its running tasks.
-SIGTERM and Ctrl-C end the agent and leave its tasks running.
+SIGTERM and Ctrl-C end the agent and leave its tasks running. SIGUSR1 ends both for good: the agent
+leaves the cluster, and its work directory belongs to a new one after that.
 
 Examples:
   mesolith agent --master 10.0.0.1:5050,10.0.0.2:5050,10.0.0.3:5050 --work-dir /var/lib/mesolith-agent

@@ -72,7 +72,7 @@ pub struct Config {
     pub root_submissions: bool,
     /// How long an agent that is unreachable or was marked gone is remembered.
     #[arg(long, alias = "registry_max_agent_age", env = "MESOLITH_REGISTRY_MAX_AGENT_AGE",
-          default_value = "2weeks", value_parser = parse_duration)]
+          default_value = "2weeks", value_parser = duration_text::parse)]
     pub registry_max_agent_age: Duration,
     /// How many unreachable agents are remembered, and how many that were marked gone.
     #[arg(
@@ -186,7 +186,7 @@ impl Config {
                 self.max_operator_event_stream_subscribers.to_string(),
             ),
             ("port", self.port.to_string()),
-            ("registry_max_agent_age", write_duration(self.registry_max_agent_age)),
+            ("registry_max_agent_age", duration_text::format(self.registry_max_agent_age)),
             ("registry_max_agent_count", self.registry_max_agent_count.to_string()),
             ("root_submissions", self.root_submissions.to_string()),
             ("work_dir", self.work_dir.display().to_string()),

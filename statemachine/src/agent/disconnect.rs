@@ -58,8 +58,8 @@ impl Decide for Disconnect {
                 Cause::Silent => now,
             };
             draft.record(AgentDisconnected { id: self.agent, until });
-            if self.cause == Cause::Silent {
-                super::lose(draft, self.agent);
+            if self.cause == Cause::Silent && super::expire(draft, self.agent) {
+                super::trim_unreachable(draft);
             }
         }
         Ok(Reply::Done)

@@ -77,13 +77,13 @@ impl Fold for AgentForgotten {
 mod tests {
     use super::*;
     use crate::TaskState;
-    use crate::agent::{Disconnect, MarkGone};
+    use crate::agent::{Cause, Disconnect, MarkGone};
     use crate::task::{Question, Reconcile};
     use crate::testing::{World, told_states};
 
     fn disconnect(world: &mut World, agent: AgentId) {
         let session = world.state.agents[&agent].session().expect("connected");
-        world.must(Disconnect { agent, session });
+        world.must(Disconnect { agent, session, cause: Cause::Closed });
     }
 
     /// semantics 233
