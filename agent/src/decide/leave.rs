@@ -104,7 +104,7 @@ mod tests {
     }
 
     /// How often the agent says farewell, how it ends, and whether it still knows who it is.
-    fn check(inputs: Vec<Input>, farewells: usize, end: Option<End>, is_known: bool) {
+    fn check(inputs: Vec<Input>, farewells: usize, end: Option<&End>, is_known: bool) {
         let (mut state, mut live, settings) = (State::default(), Live::default(), settings());
         let mut turn = Turn::new(&mut state, &mut live, &settings, Instant::now(), 0.0);
         for input in inputs {
@@ -120,17 +120,17 @@ mod tests {
                 _ => {}
             }
         }
-        assert_eq!((said, stops.first()), (farewells, end.as_ref()));
+        assert_eq!((said, stops.first()), (farewells, end));
         assert_eq!(state.identity.is_some(), is_known);
     }
 
     #[test]
     fn an_agent_leaves_when_its_farewell_was_taken() {
-        let left = || Some(End::Left);
+        let left = Some(&End::Left);
         check(vec![welcome(), Input::Unregister], 1, None, true);
         check(vec![welcome(), Input::Unregister, Input::Unregister], 1, None, true);
-        check(vec![welcome(), Input::Unregister, unregistered()], 1, left(), false);
-        check(vec![welcome(), Input::Unregister, refused()], 1, left(), false);
+        check(vec![welcome(), Input::Unregister, unregistered()], 1, left, false);
+        check(vec![welcome(), Input::Unregister, refused()], 1, left, false);
     }
 
     #[test]
@@ -142,12 +142,13 @@ mod tests {
     #[test]
     fn nobody_is_waited_for_without_end() {
         let late = vec![welcome(), Input::Unregister, Input::Due(Timer::Farewell)];
-        check(late, 1, Some(End::Left), true);
-        check(vec![Input::Unregister], 0, Some(End::Left), false);
+        check(late, 1, Some(&End::Left), true);
+        check(vec![Input::Unregister], 0, Some(&End::Left), false);
     }
 
     #[test]
     fn an_agent_that_is_not_wanted_ends_without_farewell() {
-        check(vec![welcome(), refused()], 0, Some(End::Removed("no".to_owned())), true);
+        let removed = End::Removed("no".to_owned());
+        check(vec![welcome(), refused()], 0, Some(&removed), true);
     }
 }

@@ -193,7 +193,7 @@ impl FakeMaster {
             let mut heard = self.heard.lock().expect("heard");
             heard.executors.insert(executor.executor_id.value.clone())
         });
-        self.launch_saying(index, task, starts_executor).await;
+        Box::pin(self.launch_saying(index, task, starts_executor)).await;
     }
 
     /// A launch that says of its executor what the test wants it to.
