@@ -50,7 +50,7 @@ pub(crate) struct Drain {
     change: Change,
 
     /// Longest grace period of any task, such as 10mins or 30secs; without it each has its own
-    #[arg(long, value_name = "DURATION", value_parser = ::master::config::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = protocol::duration_text::parse)]
     max_grace_period: Option<Duration>,
 
     /// Mark the agent gone once it is drained
