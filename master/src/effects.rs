@@ -18,7 +18,7 @@ use statemachine::{
 use tokio::sync::mpsc;
 
 use crate::convert::kill::kill_policy;
-use crate::convert::{framework, offer, resources, status, task};
+use crate::convert::{framework, maintenance, offer, resources, status, task};
 use crate::leader::{Decided, Outgoing, Release, Ticket};
 use crate::master::Master;
 use crate::views::operator;
@@ -176,6 +176,17 @@ fn inform(
             let rescind = event::Rescind { offer_id: state.offer_text(offer).into() };
             let event = Event { rescind: Some(rescind), ..of_type(Type::Rescind) };
             tell(master, session, &event);
+        }
+        FrameworkMessage::InverseOffers(offers) => {
+            let offers = offers.iter().filter_map(|it| maintenance::inverse_offer(state, it));
+            let inverse_offers = Some(event::InverseOffers { inverse_offers: offers.collect() });
+            tell(master, session, &Event { inverse_offers, ..of_type(Type::InverseOffers) });
+        }
+        FrameworkMessage::InverseRescinded(offer) => {
+            let inverse_offer_id = state.offer_text(offer).into();
+            let rescinded = Some(event::RescindInverseOffer { inverse_offer_id });
+            let of_type = of_type(Type::RescindInverseOffer);
+            tell(master, session, &Event { rescind_inverse_offer: rescinded, ..of_type });
         }
         FrameworkMessage::Updated(update) => {
             let subject = status::Subject::of_update(&update);

@@ -162,6 +162,8 @@ fn show_event(event: &FrameworkMessage, f: &mut fmt::Formatter<'_>) -> fmt::Resu
             let ids: Vec<_> = offers.iter().map(|offer| (offer.id.0, offer.agent.0)).collect();
             write!(f, "Offers {ids:?}")
         }
+        FrameworkMessage::InverseOffers(offers) => write!(f, "InverseOffers {}", offers.len()),
+        FrameworkMessage::InverseRescinded(offer) => write!(f, "InverseRescinded {offer}"),
         FrameworkMessage::Rescinded(offer) => write!(f, "Rescinded {offer}"),
         FrameworkMessage::Updated(update) => {
             let (state, reason) = (update.status.state, update.status.reason.map(|it| it.0));

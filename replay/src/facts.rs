@@ -2,6 +2,7 @@
 
 use protocol::v1::{TaskState as WireState, task_status};
 use serde::{Serialize, Serializer};
+use statemachine::maintenance::Machine;
 use statemachine::operation::Conversion;
 use statemachine::{
     AgentId, Event, ExecutorKey, FrameworkId, OfferId, Role, Status, TaskKey, TaskState, Time,
@@ -97,6 +98,25 @@ impl Describer<'_> {
                     .optional("mark_gone", it.mark_gone.then_some("true"))
             }
             Event::AgentDrained(it) => self.agent(it.id),
+            Event::MaintenanceScheduled(it) => {
+                self.machines(it.windows.iter().flat_map(|window| &window.machines))
+            }
+            Event::MachinesDowned(it) => self.machines(&it.machines),
+            Event::MachinesUpped(it) => self.machines(&it.machines),
+            Event::InverseOffersMade(it) => {
+                let frameworks = it.offers.iter().map(|(id, _)| self.names.framework(*id));
+                let frameworks = distinct(frameworks);
+                let agents = distinct(it.offers.iter().map(|(_, id)| self.names.agent(*id)));
+                let offers = self.names.next_offers(it.offers.len());
+                self.list("inverse_offer_ids", offers)
+                    .list("framework_ids", frameworks)
+                    .list("agent_ids", agents)
+            }
+            Event::InverseOffersAnswered(it) => {
+                let offers = it.offers.iter().map(|id| self.names.offer(*id)).collect();
+                self.list("inverse_offer_ids", offers)
+                    .text("answer", if it.accepts { "ACCEPT" } else { "DECLINE" })
+            }
             Event::OffersMade(it) => {
                 let frameworks =
                     it.offers.iter().map(|offer| self.names.framework(offer.framework));
@@ -168,6 +188,14 @@ impl Describer<'_> {
 
     fn list(self, name: &'static str, list: Vec<String>) -> Self {
         if list.is_empty() { self } else { self.with(name, Fact::List(list)) }
+    }
+
+    fn machines<'m>(self, machines: impl IntoIterator<Item = &'m Machine>) -> Self {
+        let names = machines.into_iter().map(|it| match &*it.hostname {
+            "" => it.ip.to_string(),
+            hostname => format!("{hostname} {}", it.ip).trim_end().to_owned(),
+        });
+        self.list("machine_ids", names.collect())
     }
 
     fn time(self, name: &'static str, time: Time) -> Self {

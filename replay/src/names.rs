@@ -45,8 +45,13 @@ impl Names {
             let wire_id = subscribed.wire_id.clone();
             self.frameworks.insert(subscribed.id, wire_id);
         }
-        if let (Event::OffersMade(made), Some(next)) = (event, &mut self.next_offer) {
-            *next += made.offers.len() as u64;
+        let made = match event {
+            Event::OffersMade(made) => made.offers.len(),
+            Event::InverseOffersMade(made) => made.offers.len(),
+            _ => 0,
+        };
+        if let Some(next) = &mut self.next_offer {
+            *next += made as u64;
         }
     }
 

@@ -77,6 +77,14 @@ commands! {
     ReactivateAgent(crate::agent::Reactivate),
     /// An operator wants an agent emptied.
     DrainAgent(crate::agent::DrainAgent),
+    /// An operator says which machines will be out of service.
+    UpdateMaintenanceSchedule(crate::maintenance::UpdateSchedule),
+    /// Machines go out of service.
+    StartMaintenance(crate::maintenance::StartMaintenance),
+    /// Machines are in service again.
+    StopMaintenance(crate::maintenance::StopMaintenance),
+    /// A framework says whether it will give resources back.
+    AnswerInverseOffers(crate::maintenance::AnswerInverseOffers),
     /// Free resources are to be offered.
     Allocate(crate::allocator::Allocate),
     /// A framework takes offers.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::id::{AgentId, EventNumber, ExecutorId, FrameworkId, OfferId, Session, TaskId};
+use crate::maintenance::InverseOffer;
 use crate::offer::Offer;
 use crate::resources::Resources;
 use crate::status::{Status, TaskState, UpdateId};
@@ -44,6 +45,10 @@ pub enum FrameworkMessage {
     Offers(Vec<Arc<Offer>>),
     /// RESCIND.
     Rescinded(OfferId),
+    /// `INVERSE_OFFERS`.
+    InverseOffers(Vec<InverseOffer>),
+    /// `RESCIND_INVERSE_OFFER`.
+    InverseRescinded(OfferId),
     /// UPDATE.
     Updated(TaskUpdate),
     /// FAILURE of an agent, or of one of its executors with its raw wait status.

@@ -149,6 +149,16 @@ events! {
     50 => ResourcesConverted(crate::operation::ResourcesConverted),
     /// The last task of a draining agent is over.
     60 => AgentDrained(crate::agent::AgentDrained),
+    /// Other machines will be out of service, or at other times.
+    61 => MaintenanceScheduled(crate::maintenance::MaintenanceScheduled),
+    /// Machines are out of service.
+    62 => MachinesDowned(crate::maintenance::MachinesDowned),
+    /// Machines are in service again.
+    63 => MachinesUpped(crate::maintenance::MachinesUpped),
+    /// Frameworks were asked to give resources back.
+    64 => InverseOffersMade(crate::maintenance::InverseOffersMade),
+    /// A framework said whether it will.
+    65 => InverseOffersAnswered(crate::maintenance::InverseOffersAnswered),
 }
 
 /// Folds one event, decided at `at`, into the state, and appends what the leader then owes the

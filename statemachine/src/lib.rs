@@ -40,6 +40,7 @@ pub mod allocator;
 pub mod cluster;
 pub mod framework;
 pub mod invariants;
+pub mod maintenance;
 pub mod offer;
 pub mod operation;
 pub mod resources;

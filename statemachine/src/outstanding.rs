@@ -19,6 +19,10 @@ pub(crate) fn for_framework(state: &State, framework: FrameworkId, effects: &mut
     if !offers.is_empty() {
         state.tell(framework, FrameworkMessage::Offers(offers), effects);
     }
+    let inverse = state.inverse_offers(framework);
+    if !inverse.is_empty() {
+        state.tell(framework, FrameworkMessage::InverseOffers(inverse), effects);
+    }
     for task in state.tasks_of(framework) {
         if let Some(pending) = &task.pending {
             state.tell(framework, task.message(pending), effects);

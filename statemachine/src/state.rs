@@ -11,6 +11,7 @@ use crate::cluster::Cluster;
 use crate::deadline::Deadline;
 use crate::framework::{CompletedFramework, Framework};
 use crate::id::{AgentId, ExecutorKey, FrameworkId, OfferId, Role, TaskKey};
+use crate::maintenance::Maintenance;
 use crate::offer::Offer;
 use crate::status::{Reason, Source, TaskState};
 use crate::task::{Executor, Task};
@@ -33,6 +34,9 @@ pub struct State {
     /// on to call them drained.
     #[serde(rename = "ae", default, skip_serializing_if = "OrdSet::is_empty")]
     pub emptied: OrdSet<AgentId>,
+    /// Machines that will be, or are, out of service.
+    #[serde(rename = "ma", default, skip_serializing_if = "Maintenance::is_empty")]
+    pub maintenance: Maintenance,
     /// Frameworks that are not over.
     #[serde(rename = "f")]
     pub frameworks: OrdMap<FrameworkId, Arc<Framework>>,

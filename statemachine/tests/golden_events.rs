@@ -16,6 +16,10 @@ use statemachine::framework::{
     FrameworkDisconnected, FrameworkRemoved, FrameworkResubscribed, FrameworkSubscribed,
     FrameworkUpdated, RolesRevived, RolesSuppressed,
 };
+use statemachine::maintenance::{
+    InverseOffersAnswered, InverseOffersMade, Machine, MachinesDowned, MachinesUpped,
+    MaintenanceScheduled, Unavailability, Window,
+};
 use statemachine::offer::{
     OfferSpec, OffersAccepted, OffersDeclined, OffersFiltered, OffersMade, OffersRescinded,
 };
@@ -244,8 +248,30 @@ fn task_events() -> Vec<Event> {
     ]
 }
 
+fn maintenance_events() -> Vec<Event> {
+    let machine = Machine::new("Node-1", "10.0.0.1");
+    let machines = vec![machine];
+    let unavailability = Unavailability { start_ns: 1_700_000_000, duration_ns: Some(60) };
+    let window = Window { machines: machines.clone(), unavailability };
+    vec![
+        MaintenanceScheduled { windows: vec![window] }.into(),
+        MachinesDowned { machines: machines.clone() }.into(),
+        MachinesUpped { machines }.into(),
+        InverseOffersMade { offers: vec![(FrameworkId(3), AgentId(5))] }.into(),
+        InverseOffersAnswered { offers: vec![OfferId(9)], accepts: true, until: Some(Time(7)) }
+            .into(),
+    ]
+}
+
 fn examples() -> Vec<Event> {
-    [cluster_and_framework_events(), agent_events(), offer_events(), task_events()].concat()
+    [
+        cluster_and_framework_events(),
+        agent_events(),
+        offer_events(),
+        task_events(),
+        maintenance_events(),
+    ]
+    .concat()
 }
 
 fn encode(event: &Event) -> Vec<u8> {

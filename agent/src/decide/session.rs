@@ -43,6 +43,7 @@ impl Turn<'_> {
             last_launch_index: self.state.last_launch_index,
             session_id: self.settings.session_id.clone(),
             last_directive_index: self.state.last_directive_index,
+            ip: self.settings.ip.clone(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Args, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 
 use super::agent_change::{Change, Drain, Wish};
 use super::agent_list::AgentList;
@@ -37,14 +37,44 @@ Examples:
     subcommand_negates_reqs = true
 )]
 pub(crate) struct Agent {
+    // before the verb, which is taken out of what was given
+    #[command(flatten)]
+    config: Daemon,
+
     #[command(subcommand)]
     verb: Option<Verb>,
 
     #[command(flatten)]
-    config: Option<agent::Config>,
-
-    #[command(flatten)]
     lifeline: Lifeline,
+}
+
+/// The daemon's flags; none beside a verb. The environment may have some of them all the same, such as
+/// the masters that every command asks.
+#[derive(Debug)]
+struct Daemon(Option<agent::Config>);
+
+impl Args for Daemon {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        agent::Config::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        agent::Config::augment_args_for_update(command)
+    }
+}
+
+impl FromArgMatches for Daemon {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        if matches.subcommand_name().is_some() {
+            return Ok(Self(None));
+        }
+        agent::Config::from_arg_matches(matches).map(Some).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,7 +101,7 @@ impl Agent {
             Some(Verb::Gone(change)) => return change.run(Wish::Gone),
             None => {}
         }
-        let config = self.config.context("an agent needs --master and --work-dir")?;
+        let config = self.config.0.context("an agent needs --master and --work-dir")?;
         daemon::run(&self.lifeline, |shutdown| agent::run(config, shutdown))
             .context("running an agent")
     }

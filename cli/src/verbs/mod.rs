@@ -7,6 +7,7 @@ mod completions;
 mod execute;
 mod framework_list;
 mod local;
+mod maintenance;
 mod master;
 mod quorum;
 mod replay;
@@ -54,6 +55,7 @@ pub(crate) enum Verb {
     /// Look at frameworks
     #[command(subcommand)]
     Framework(Framework),
+    Maintenance(maintenance::Maintenance),
     Quorum(quorum::Quorum),
     Replay(replay::Replay),
     Completions(completions::Completions),
@@ -107,6 +109,7 @@ impl Verb {
             Self::Master(verb) => verb.run(),
             Self::Agent(verb) => verb.run(),
             Self::Framework(Framework::List(verb)) => verb.run(),
+            Self::Maintenance(verb) => verb.run(),
             Self::Quorum(verb) => verb.run(),
             Self::Replay(verb) => Ok(verb.run()),
             Self::Completions(verb) => verb.run(),

@@ -10,7 +10,7 @@ use protocol::{build_info, jsonp};
 
 use super::body::{Body, Refusal, json, redirect, status, whole};
 use super::route::{Endpoint, parameter};
-use super::{leader, operator};
+use super::{leader, maintenance, operator};
 use crate::convert::seconds;
 use crate::master::Master;
 use crate::metrics;
@@ -34,6 +34,12 @@ pub(super) async fn answer(
             return Ok(redirect(&format!("//{}", leader::leader(master)?)));
         }
         Endpoint::Version | Endpoint::Flags | Endpoint::MetricsSnapshot => {}
+        Endpoint::MaintenanceSchedule
+        | Endpoint::MaintenanceStatus
+        | Endpoint::MachineDown
+        | Endpoint::MachineUp => {
+            return maintenance::classic(master, endpoint, parts, body).await;
+        }
         Endpoint::Teardown => {
             let term = leader::leading(master, &parts.uri)?;
             if parts.method != Method::POST {
@@ -86,7 +92,13 @@ fn read(master: &Master, endpoint: Endpoint, query: &str) -> Vec<u8> {
         }
         Endpoint::Tasks => to_vec(&classic::tasks(&state, &page(query))),
         Endpoint::Roles => to_vec(&classic::roles(&state)),
-        Endpoint::Health | Endpoint::Redirect | Endpoint::Teardown => Vec::new(),
+        Endpoint::Health
+        | Endpoint::Redirect
+        | Endpoint::Teardown
+        | Endpoint::MaintenanceSchedule
+        | Endpoint::MaintenanceStatus
+        | Endpoint::MachineDown
+        | Endpoint::MachineUp => Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ mod body;
 mod classic;
 mod compress;
 mod leader;
+mod maintenance;
 mod operator;
 mod prometheus;
 mod route;

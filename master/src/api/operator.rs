@@ -9,7 +9,8 @@ use protocol::build_info::version;
 use protocol::media::ContentType;
 use protocol::v1::master::call::Type;
 use protocol::v1::master::response::{
-    self, GetFlags, GetHealth, GetMaster, GetMetrics, GetRoles, GetVersion,
+    self, GetFlags, GetHealth, GetMaintenanceSchedule, GetMaintenanceStatus, GetMaster, GetMetrics,
+    GetRoles, GetVersion,
 };
 use protocol::v1::master::{Call, Event, Response as Answer, event};
 use protocol::v1::{Flag, Metric, Role};
@@ -19,8 +20,8 @@ use tokio::sync::oneshot;
 
 use super::body::{Body, Refusal, status, whole};
 use super::scheduler::{accepted, read_call};
-use super::{agent_calls, leader, stream};
-use crate::convert::{resources, seconds};
+use super::{agent_calls, leader, maintenance, stream};
+use crate::convert::{self, resources, seconds};
 use crate::effects::{HEARTBEAT_SECONDS, record};
 use crate::leader::Ticket;
 use crate::master::Master;
@@ -49,6 +50,10 @@ pub(super) async fn answer(
             let wire_id = call.teardown.unwrap_or_default().framework_id.value;
             teardown(master, term, &wire_id).await
         }
+        Type::UpdateMaintenanceSchedule | Type::StartMaintenance | Type::StopMaintenance => {
+            let term = leader::leading(master, &parts.uri)?;
+            maintenance::answer(master, term, call).await
+        }
         Type::MarkAgentGone | Type::DrainAgent | Type::DeactivateAgent | Type::ReactivateAgent => {
             let term = leader::leading(master, &parts.uri)?;
             agent_calls::answer(master, term, call).await
@@ -66,6 +71,11 @@ fn check(call: &Call) -> Result<Type, String> {
     match r#type {
         Type::GetMetrics if call.get_metrics.is_none() => missing("get_metrics"),
         Type::Teardown if call.teardown.is_none() => missing("teardown"),
+        Type::UpdateMaintenanceSchedule if call.update_maintenance_schedule.is_none() => {
+            missing("update_maintenance_schedule")
+        }
+        Type::StartMaintenance if call.start_maintenance.is_none() => missing("start_maintenance"),
+        Type::StopMaintenance if call.stop_maintenance.is_none() => missing("stop_maintenance"),
         Type::MarkAgentGone if call.mark_agent_gone.is_none() => missing("mark_agent_gone"),
         Type::DrainAgent if call.drain_agent.is_none() => missing("drain_agent"),
         Type::DeactivateAgent if call.deactivate_agent.is_none() => missing("deactivate_agent"),
@@ -167,6 +177,18 @@ fn cluster_view(state: &State, r#type: Type) -> Option<Answer> {
         Type::GetExecutors => {
             let get_executors = Some(views::response::executors(state));
             Answer { get_executors, ..of_type(response::Type::GetExecutors) }
+        }
+        Type::GetMaintenanceSchedule => {
+            let schedule = convert::maintenance::schedule(state);
+            let get_maintenance_schedule = Some(GetMaintenanceSchedule { schedule });
+            let of_type = of_type(response::Type::GetMaintenanceSchedule);
+            Answer { get_maintenance_schedule, ..of_type }
+        }
+        Type::GetMaintenanceStatus => {
+            let status = convert::maintenance::status(state);
+            let get_maintenance_status = Some(GetMaintenanceStatus { status });
+            let of_type = of_type(response::Type::GetMaintenanceStatus);
+            Answer { get_maintenance_status, ..of_type }
         }
         Type::GetRoles => {
             Answer { get_roles: Some(roles(state)), ..of_type(response::Type::GetRoles) }

@@ -24,10 +24,14 @@ pub(super) enum Endpoint {
     Redirect,
     MetricsSnapshot,
     Teardown,
+    MaintenanceSchedule,
+    MaintenanceStatus,
+    MachineDown,
+    MachineUp,
 }
 
 /// Known paths, without the `/master` that may stand before each.
-const ROUTES: [(&str, Route); 15] = [
+const ROUTES: [(&str, Route); 19] = [
     ("api/v1/scheduler", Route::Scheduler),
     ("api/v1", Route::Operator),
     ("metrics/snapshot", Route::Classic(Endpoint::MetricsSnapshot)),
@@ -43,6 +47,10 @@ const ROUTES: [(&str, Route); 15] = [
     ("flags", Route::Classic(Endpoint::Flags)),
     ("redirect", Route::Classic(Endpoint::Redirect)),
     ("teardown", Route::Classic(Endpoint::Teardown)),
+    ("maintenance/schedule", Route::Classic(Endpoint::MaintenanceSchedule)),
+    ("maintenance/status", Route::Classic(Endpoint::MaintenanceStatus)),
+    ("machine/down", Route::Classic(Endpoint::MachineDown)),
+    ("machine/up", Route::Classic(Endpoint::MachineUp)),
 ];
 
 impl Route {

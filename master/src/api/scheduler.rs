@@ -12,7 +12,7 @@ use protocol::media::{ContentType, DecodeError};
 use protocol::pb::Checked;
 use protocol::v1::scheduler::Call;
 use protocol::v1::scheduler::call::{Subscribe, Type, UpdateFramework};
-use statemachine::{Command, FrameworkId, Rejection, State, framework, offer, task};
+use statemachine::{Command, FrameworkId, Rejection, State, framework, maintenance, offer, task};
 
 use super::body::{Body, Refusal, status};
 use super::{leader, stream};
@@ -217,10 +217,17 @@ fn command(
         Type::Kill | Type::Shutdown | Type::Acknowledge | Type::Reconcile | Type::Message => {
             return Ok(task_command(state, framework, r#type, call));
         }
-        Type::AcceptInverseOffers
-        | Type::DeclineInverseOffers
-        | Type::Request
-        | Type::AcknowledgeOperationStatus => return Ok(None),
+        Type::AcceptInverseOffers => {
+            let accept = call.accept_inverse_offers.unwrap_or_default();
+            let offers = (accept.inverse_offer_ids, accept.filters);
+            answer_inverse_offers(state, framework, offers, true).into()
+        }
+        Type::DeclineInverseOffers => {
+            let decline = call.decline_inverse_offers.unwrap_or_default();
+            let offers = (decline.inverse_offer_ids, decline.filters);
+            answer_inverse_offers(state, framework, offers, false).into()
+        }
+        Type::Request | Type::AcknowledgeOperationStatus => return Ok(None),
         Type::Subscribe | Type::UpdateFramework | Type::Unknown | Type::ReconcileOperations => {
             let name = r#type.as_str_name();
             return Err(Refusal::NotImplemented(format!(
@@ -255,6 +262,20 @@ fn decline(state: &State, framework: FrameworkId, call: Call) -> offer::Decline 
         framework,
         offers: decline.offer_ids.iter().filter_map(|id| state.parse_offer(&id.value)).collect(),
         refuse_seconds: decline.filters.as_ref().map(protocol::v1::Filters::refuse_seconds),
+    }
+}
+
+fn answer_inverse_offers(
+    state: &State,
+    framework: FrameworkId,
+    (ids, filters): (Vec<protocol::v1::OfferId>, Option<protocol::v1::Filters>),
+    accepts: bool,
+) -> maintenance::AnswerInverseOffers {
+    maintenance::AnswerInverseOffers {
+        framework,
+        offers: ids.iter().filter_map(|id| state.parse_offer(&id.value)).collect(),
+        accepts,
+        refuse_seconds: filters.as_ref().map(protocol::v1::Filters::refuse_seconds),
     }
 }
 

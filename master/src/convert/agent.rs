@@ -84,10 +84,11 @@ fn describe(hello: &Hello) -> Result<Description, HelloError> {
         .capabilities
         .iter()
         .fold(Capabilities::default(), |all, capability| all.with(capability.r#type.unwrap_or(0)));
+    let host = if hello.ip.is_empty() { &info.hostname } else { &hello.ip };
     let payload = AgentInfo { id: None, resources: Vec::new(), ..info.clone() };
     Ok(Description {
         hostname: info.hostname.as_str().into(),
-        address: format!("{}:{}", info.hostname, info.port.unwrap_or(AGENT_PORT)).into(),
+        address: format!("{host}:{}", info.port.unwrap_or(AGENT_PORT)).into(),
         version: hello.agent_version.as_str().into(),
         capabilities,
         resources: resources::read(&info.resources)?,

@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod framework;
 pub(crate) mod kill;
+pub(crate) mod maintenance;
 pub(crate) mod offer;
 pub(crate) mod operation;
 pub(crate) mod resources;

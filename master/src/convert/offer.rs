@@ -5,7 +5,7 @@ use statemachine::agent::Agent;
 use statemachine::offer::Offer;
 use statemachine::{Capabilities, State, framework_capability};
 
-use super::{agent, resources};
+use super::{agent, maintenance, resources};
 
 /// An offer for a framework with these capabilities; none if its agent is gone.
 pub(crate) fn write(state: &State, offer: &Offer, capabilities: Capabilities) -> Option<v1::Offer> {
@@ -27,13 +27,13 @@ pub(crate) fn write(state: &State, offer: &Offer, capabilities: Capabilities) ->
             .filter(|executor| executor.key.framework == offer.framework)
             .map(|executor| (*executor.key.executor).into())
             .collect(),
-        unavailability: None,
+        unavailability: state.unavailability(offer.agent).map(maintenance::unavailability),
         allocation_info: multi_role.then(|| AllocationInfo { role: Some(offer.role.to_string()) }),
     })
 }
 
 /// Where the agent's HTTP API is.
-fn url(agent: &Agent) -> v1::Url {
+pub(super) fn url(agent: &Agent) -> v1::Url {
     let (host, port) = agent::host_port(agent);
     v1::Url {
         scheme: "http".to_owned(),

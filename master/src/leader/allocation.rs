@@ -53,7 +53,9 @@ fn asked(state: &State, event: &Event) -> Wanted {
         | Event::FrameworkResubscribed(_)
         | Event::FrameworkRemoved(_)
         | Event::FrameworkUpdated(_)
-        | Event::RolesRevived(_) => Wanted::All,
+        | Event::RolesRevived(_)
+        | Event::MaintenanceScheduled(_)
+        | Event::MachinesUpped(_) => Wanted::All,
         Event::AgentRegistered(event) => of(event.id),
         Event::AgentReregistered(event) => of(event.id),
         Event::AgentReactivated(event) => of(event.id),

@@ -15,7 +15,7 @@ use statemachine::task::Task;
 use statemachine::{Connection, Role, State};
 
 use super::{active_tasks, offered, unreachable_tasks, used_by_framework, used_on_agent};
-use crate::convert::{agent, framework, offer, resources, task, time_info};
+use crate::convert::{agent, framework, maintenance, offer, resources, task, time_info};
 
 /// Everything that `GET_STATE` shows.
 pub(crate) fn state(state: &State) -> GetState {
@@ -78,6 +78,11 @@ pub(crate) fn framework(state: &State, it: &Framework) -> get_frameworks::Framew
     let capabilities = it.description.capabilities;
     let offers = it.offers.iter().filter_map(|id| state.offers.get(id));
     get_frameworks::Framework {
+        inverse_offers: state
+            .inverse_offers(it.id)
+            .iter()
+            .filter_map(|it| maintenance::inverse_offer(state, it))
+            .collect(),
         offers: offers.filter_map(|it| offer::write(state, it, capabilities)).collect(),
         allocated_resources: by_role(&used_by_framework(state, it)),
         offered_resources: by_role(&offered(state, &it.offers)),

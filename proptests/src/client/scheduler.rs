@@ -255,7 +255,11 @@ impl Scheduler {
             }
             FrameworkMessage::Updated(update) => self.updated(&update, nature),
             FrameworkMessage::Failure(_) | FrameworkMessage::Closed => self.lost(None, nature),
-            FrameworkMessage::Failed { .. } | FrameworkMessage::Message { .. } => {}
+            // no operator plans maintenance here
+            FrameworkMessage::InverseOffers(_)
+            | FrameworkMessage::InverseRescinded(_)
+            | FrameworkMessage::Failed { .. }
+            | FrameworkMessage::Message { .. } => {}
         }
     }
 

@@ -59,6 +59,7 @@ impl State {
     /// the books until their framework has acknowledged the end.
     pub(crate) fn dismiss(&mut self, agent: AgentId, effects: &mut Vec<Effect>) {
         self.rescind_agent(agent, effects);
+        self.withdraw_inverse(agent, effects);
         let executors: Vec<_> =
             self.executors_on(agent).map(|executor| executor.key.clone()).collect();
         for key in executors {

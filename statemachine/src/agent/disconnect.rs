@@ -154,6 +154,36 @@ mod tests {
         assert!(world.state.agents[&second].unreachable_since.is_some());
     }
 
+    /// semantics 227
+    #[test]
+    fn an_agent_comes_back_from_its_own_machine_unless_it_was_given_up() {
+        let mut world = World::new();
+        let id = world.agent("cpus:4");
+        for (hostname, address) in [("node", "10.0.0.9:5051"), ("other", "127.0.0.1:5051")] {
+            let mut back = world.hello(Some(id), "cpus:4");
+            back.description.hostname = hostname.into();
+            back.description.address = address.into();
+            let refused = world.ask(back.clone()).expect_err("another machine");
+            assert!(matches!(refused, Rejection::AgentDismissed(_)), "{refused}");
+            disconnect(&mut world, id);
+            world.pass_ms(600_000);
+            world.must(back);
+            let mut home = world.hello(Some(id), "cpus:4");
+            disconnect(&mut world, id);
+            world.pass_ms(600_000);
+            home.session = world.session();
+            world.must(home);
+        }
+        let mut named = world.hello(None, "cpus:4");
+        named.description.address = "node:5051".into();
+        let id = match world.must(named) {
+            crate::Reply::Registered(id) => id,
+            reply => panic!("not registered: {reply:?}"),
+        };
+        let back = world.hello(Some(id), "cpus:4");
+        world.must(back);
+    }
+
     #[test]
     fn an_id_that_the_cluster_never_gave_is_refused() {
         let mut world = World::new();

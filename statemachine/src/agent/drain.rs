@@ -108,6 +108,14 @@ impl Decide for DrainAgent {
             let fault = format!("Agent {name} is not capable of draining (AGENT_DRAINING)");
             return Err(Rejection::Invalid(fault.into()));
         }
+        if state.maintenance.agents.contains(&self.agent) {
+            let name = state.agent_text(self.agent);
+            let fault = format!(
+                "Agent {name} is on a machine of the maintenance schedule; use that to empty it, or \
+                 take the machine out of it first"
+            );
+            return Err(Rejection::Invalid(fault.into()));
+        }
         let runs = agent.drain.as_ref().filter(|drain| drain.runs());
         let same = |drain: &Drain| {
             (drain.max_grace_ns, drain.mark_gone) == (self.max_grace_ns, self.mark_gone)

@@ -37,6 +37,7 @@ pub use unregister::{AgentUnregistered, Unregister};
 pub(crate) use drain::finish_drains;
 pub(crate) use forget::{forget, trim_unreachable};
 pub(crate) use unreachable::expire;
+pub(crate) use unregister::send_away;
 
 /// A registered agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +109,12 @@ pub struct Description {
 impl Agent {
     /// Whether its resources may be offered now.
     pub fn is_active(&self) -> bool {
-        self.connection.is_active() && self.unreachable_since.is_none() && !self.deactivated
+        self.is_reachable() && !self.deactivated
+    }
+
+    /// Whether it is there, or is expected back by a new leader.
+    pub fn is_reachable(&self) -> bool {
+        self.connection.is_active() && self.unreachable_since.is_none()
     }
 }
 
@@ -140,6 +146,7 @@ impl State {
     pub(crate) fn forget_agent(&mut self, agent: AgentId) {
         self.count_out(agent);
         self.emptied.remove(&agent);
+        self.maintenance.agents.remove(&agent);
         let Some(agent) = self.agents.remove(&agent) else {
             return;
         };

@@ -1,6 +1,7 @@
 //! An agent opens a stream: for the first time, or again with all it has.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use imbl::OrdSet;
@@ -95,6 +96,11 @@ pub struct AgentReregistered {
 
 impl Decide for Register {
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
+        let machine = self.description.machine();
+        if draft.state().is_down(&machine) {
+            let reason = format!("machine {machine} is down for maintenance");
+            return Err(Rejection::AgentDismissed(reason.into()));
+        }
         match self.agent {
             None => Ok(self.register(draft)),
             Some(agent) => self.reregister(agent, draft),
@@ -122,6 +128,11 @@ impl Register {
         let Some(agent) = state.agents.get(&id).cloned() else {
             return Err(Rejection::AgentUnknown(state.agent_text(id).into()));
         };
+        if agent.unreachable_since.is_none() && has_moved(&agent, &self.description) {
+            let (name, machine) = (state.agent_text(id), agent.machine());
+            let reason = format!("agent {name} is registered from machine {machine}");
+            return Err(Rejection::AgentDismissed(reason.into()));
+        }
         let total = carry_over(state, &agent, &self.description.resources)?;
         draft.record(AgentReregistered {
             id,
@@ -215,6 +226,14 @@ fn key(state: &State, framework: &Arc<str>, task: &TaskId) -> Option<TaskKey> {
     Some(TaskKey { framework, task: task.clone() })
 }
 
+/// Whether an agent comes from another machine than the one it is known to be on (semantics 227). An
+/// address that is no more than the hostname does not tell.
+fn has_moved(agent: &Agent, description: &Description) -> bool {
+    let (known, now) = (agent.machine(), description.machine());
+    let by_address = known.ip.parse::<IpAddr>().is_ok() && known.ip != now.ip;
+    known.hostname != now.hostname || by_address
+}
+
 /// The agent's total with its dynamic reservations and volumes, when its flags may have changed. What
 /// runs on it must still find its place.
 fn carry_over(state: &State, agent: &Agent, resources: &Resources) -> Result<Resources, Rejection> {
@@ -264,6 +283,7 @@ impl Fold for AgentRegistered {
             offers: OrdSet::new(),
         };
         state.admit(agent);
+        state.place(self.id, effects);
         effects.push(Effect::Operators(OperatorMessage::AgentAdded(self.id)));
     }
 }
@@ -284,6 +304,7 @@ impl Fold for AgentReregistered {
             agent.total = self.total.clone();
             agent.reregistered_at = Some(at);
         });
+        state.place(self.id, effects);
         if was_unreachable {
             state.restore_executors(self.id);
             effects.push(Effect::Operators(OperatorMessage::AgentAdded(self.id)));

@@ -73,6 +73,7 @@ impl Fold for AgentUnreachable {
     fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
         let until = self.until.unwrap_or(Time(u64::MAX));
         state.rescind_agent(self.id, effects);
+        state.withdraw_inverse(self.id, effects);
         state.connect_agent(self.id, Connection::Disconnected { until });
         state.suspend_executors(self.id);
         state.alter_agent(self.id, |agent| agent.unreachable_since = Some(at));
@@ -125,6 +126,8 @@ mod tests {
                 FrameworkMessage::Updated(update) => Some(update.status.state),
                 FrameworkMessage::Offers(_)
                 | FrameworkMessage::Rescinded(_)
+                | FrameworkMessage::InverseOffers(_)
+                | FrameworkMessage::InverseRescinded(_)
                 | FrameworkMessage::Failed { .. }
                 | FrameworkMessage::Message { .. }
                 | FrameworkMessage::Failure(_)

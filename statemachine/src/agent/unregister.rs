@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::depart::{Farewell, end_tasks};
 use crate::command::Decide;
 use crate::draft::{Draft, Reply};
-use crate::effect::{Effect, OperatorMessage};
+use crate::effect::{Directive, Effect, OperatorMessage};
 use crate::event::Fold;
 use crate::id::{AgentId, Session};
 use crate::rejection::Rejection;
@@ -39,6 +39,9 @@ const LEFT: Farewell = Farewell {
     message: "Agent has left the cluster",
 };
 
+/// The same for agents on machines that go out of service.
+const DOWN: Farewell = Farewell { message: "Agent's machine is down for maintenance", ..LEFT };
+
 impl Decide for Unregister {
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
         let agent = draft.state().agents.get(&self.agent).cloned();
@@ -51,6 +54,15 @@ impl Decide for Unregister {
         draft.record(AgentUnregistered { id: self.agent });
         Ok(Reply::Done)
     }
+}
+
+/// Ends an agent whose machine goes out of service (semantics 244).
+pub(crate) fn send_away(draft: &mut Draft<'_>, id: AgentId) {
+    end_tasks(draft, id, &DOWN);
+    let name = draft.state().agent_text(id);
+    let reason = format!("the machine of agent {name} is down for maintenance").into();
+    draft.direct(id, Directive::Leave { reason });
+    draft.record(AgentUnregistered { id });
 }
 
 impl Fold for AgentUnregistered {

@@ -28,6 +28,7 @@ pub use trace::{Obstacle, Skip, Step, Trace};
 use crate::command::Decide;
 use crate::draft::{Draft, Reply};
 use crate::id::AgentId;
+use crate::maintenance::ask_back;
 use crate::offer::OffersMade;
 use crate::rejection::Rejection;
 
@@ -46,6 +47,7 @@ impl Decide for Allocate {
             let until = context.settings.offer_timeout_ms.map(|after| context.now.after_ms(after));
             draft.record(OffersMade { offers, until });
         }
+        ask_back(draft, self.agents.as_deref());
         Ok(Reply::Done)
     }
 }

@@ -78,6 +78,7 @@ impl Fold for FrameworkDisconnected {
             state.lift(offer);
         }
         state.book.filters.clear_framework(self.id, None);
+        state.drop_inverse(self.id, false);
     }
 }
 

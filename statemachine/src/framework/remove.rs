@@ -58,6 +58,7 @@ impl Fold for FrameworkRemoved {
             state.direct(agent, directive, effects);
         }
         state.book.filters.clear_framework(self.id, None);
+        state.drop_inverse(self.id, true);
         state.book.retain_roles(self.id, &[]);
         state.forget_deadline(self.id);
         complete(state, self.id, at, effects);

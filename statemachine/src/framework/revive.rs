@@ -47,6 +47,7 @@ impl Fold for RolesRevived {
         for role in &self.roles {
             state.book.filters.clear_framework(self.framework, Some(role));
         }
+        state.unfilter_inverse(self.framework);
         if let Some(framework) = state.framework_mut(self.framework) {
             for role in &self.roles {
                 framework.suppressed.remove(role);

@@ -43,7 +43,8 @@ pub(super) fn strategy() -> impl Strategy<Value = OnAgent> {
 
 pub(super) fn act(world: &mut World, action: OnAgent, number: u8) -> Option<()> {
     if matches!(action, OnAgent::Register) {
-        world.agent(AGENT_HAS);
+        let hello = world.hello(None, AGENT_HAS);
+        let _ = world.ask(hello); // refused while the machine is down
         return Some(());
     }
     let agent = pick(world.state.agents.keys().copied(), number)?;
@@ -64,7 +65,8 @@ pub(super) fn act(world: &mut World, action: OnAgent, number: u8) -> Option<()> 
             let _ = world.ask(Reactivate { agent }); // refused unless deactivated
         }
         OnAgent::Drain { mark_gone } => {
-            world.must(DrainAgent { agent, max_grace_ns: Some(1), mark_gone });
+            // refused while the machine is to be out of service
+            let _ = world.ask(DrainAgent { agent, max_grace_ns: Some(1), mark_gone });
         }
         OnAgent::MarkGone => {
             world.must(MarkGone { agent });
@@ -95,5 +97,5 @@ fn come_back(world: &mut World, agent: AgentId, forgets: u64) {
             executor: executor.key.executor.clone(),
         });
     }
-    world.must(hello);
+    let _ = world.ask(hello); // refused while the machine is down
 }

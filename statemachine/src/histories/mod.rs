@@ -4,6 +4,7 @@
 
 mod agents;
 mod frameworks;
+mod maintenance;
 mod offers;
 mod tasks;
 
@@ -13,6 +14,7 @@ use crate::testing::World;
 
 use self::agents::OnAgent;
 use self::frameworks::OnFramework;
+use self::maintenance::OnMaintenance;
 use self::offers::OnOffer;
 use self::tasks::OnTask;
 
@@ -26,6 +28,7 @@ enum Action {
     Agent(OnAgent, u8),
     Offer(OnOffer, u8),
     Task(OnTask, u8),
+    Maintenance(OnMaintenance, u8),
     Allocate,
     Lead,
     Pass(u8),
@@ -37,6 +40,8 @@ fn action() -> impl Strategy<Value = Action> {
         5 => (agents::strategy(), any::<u8>()).prop_map(|(a, n)| Action::Agent(a, n)),
         8 => (offers::strategy(), any::<u8>()).prop_map(|(a, n)| Action::Offer(a, n)),
         12 => (tasks::strategy(), any::<u8>()).prop_map(|(a, n)| Action::Task(a, n)),
+        2 => (maintenance::strategy(), any::<u8>())
+            .prop_map(|(a, n)| Action::Maintenance(a, n)),
         6 => Just(Action::Allocate),
         1 => Just(Action::Lead),
         2 => any::<u8>().prop_map(Action::Pass),
@@ -51,6 +56,7 @@ fn act(world: &mut World, action: Action) {
         Action::Agent(action, number) => agents::act(world, action, number),
         Action::Offer(action, number) => offers::act(world, action, number),
         Action::Task(action, number) => tasks::act(world, action, number),
+        Action::Maintenance(action, number) => maintenance::act(world, action, number),
         Action::Allocate => {
             world.allocate();
             None

@@ -3,6 +3,7 @@
 
 mod deadlines;
 mod drains;
+mod maintenance;
 mod offers;
 mod resources;
 mod tasks;
@@ -31,6 +32,7 @@ pub fn check(state: &State) -> Vec<Violation> {
     [
         deadlines::check(state),
         drains::check(state),
+        maintenance::check(state),
         offers::check(state),
         resources::check(state),
         tasks::check(state),
