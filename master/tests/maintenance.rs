@@ -2,7 +2,7 @@
 
 mod world;
 
-use protocol::agents::to_agent;
+use protocol::agents::{Hello, to_agent};
 use serde_json::{Value, json};
 use world::Cluster;
 use world::agent::{Agent, hello};
@@ -26,10 +26,13 @@ async fn read(address: &str, r#type: &str) -> Value {
     answer[r#type.to_lowercase()].clone()
 }
 
+/// The Hello of an agent on that machine.
+fn at_home() -> Hello {
+    Hello { ip: "127.0.0.1".to_owned(), ..hello(HAS) }
+}
+
 async fn agent_on_machine(address: &str) -> Agent {
-    let mut hello = hello(HAS);
-    hello.ip = "127.0.0.1".to_owned();
-    Agent::connect(address, hello).await
+    Agent::connect(address, at_home()).await
 }
 
 /// semantics 114, 115, 242 to 245
@@ -73,9 +76,7 @@ async fn frameworks_are_asked_back_before_a_machine_goes_down() {
         Some(to_agent::Message::Refused(refused)) => assert!(refused.shutdown, "{refused:?}"),
         other => panic!("not sent away: {other:?}"),
     }
-    let mut back = hello(HAS);
-    back.ip = "127.0.0.1".to_owned();
-    let (_, _, refused) = Agent::try_connect(&address, back).await;
+    let (_, _, refused) = Agent::try_connect(&address, at_home()).await;
     match refused {
         Some(to_agent::Message::Refused(refused)) => assert!(refused.shutdown, "{refused:?}"),
         other => panic!("taken while its machine is down: {other:?}"),
