@@ -110,7 +110,9 @@ async fn see(
             None => confirm(raft, limits.without_quorum).await,
         };
         let Some(at) = confirmed else { return Leadership::Electing };
-        told.lease.renew(at, limits.without_quorum);
+        // nobody else can lead where nobody else votes, however busy the machine is
+        let is_alone = now.membership_config.membership().voter_ids().all(|id| id == now.id);
+        told.lease.renew(at, if is_alone { Duration::MAX } else { limits.without_quorum });
         return leader;
     }
     let membership = now.membership_config.membership();
