@@ -56,10 +56,10 @@ enum Verb {
         machines: Vec<String>,
         /// From when on, counted from now
         #[arg(long, value_name = "DURATION", default_value = "0secs",
-              value_parser = ::master::config::parse_duration)]
+              value_parser = protocol::duration_text::parse)]
         start_in: Duration,
         /// For how long; without end if it is not said
-        #[arg(long, value_name = "DURATION", value_parser = ::master::config::parse_duration)]
+        #[arg(long, value_name = "DURATION", value_parser = protocol::duration_text::parse)]
         duration: Option<Duration>,
     },
     /// Take machines that are not down out of the schedule
@@ -99,7 +99,7 @@ impl Row for MachineRow {
         &["HOST", "IP", "MODE", "START", "DURATION", "ACCEPTED", "DECLINED"];
 
     fn cells(&self) -> Vec<String> {
-        let duration = |ns: i64| ::master::config::write_duration(nanoseconds(ns));
+        let duration = |ns: i64| protocol::duration_text::format(nanoseconds(ns));
         vec![
             or_dash(&self.hostname),
             or_dash(&self.ip),
