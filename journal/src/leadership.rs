@@ -102,16 +102,18 @@ async fn see(
     if now.state == ServerState::Leader {
         let leader = Leadership::Leader { term: now.current_term };
         let known = *told.leadership.borrow() == leader;
+        // nobody else can lead where nobody else votes; and to ask oneself changes the metrics, upon
+        // which this looks again, and would ask again
+        let is_alone = now.membership_config.membership().voter_ids().all(|id| id == now.id);
         let looked = Instant::now();
         let age = now.last_quorum_acked.map(|at| at.elapsed()).filter(|_| known);
         let recent = age.filter(|age| *age < limits.without_quorum);
         let confirmed = match recent {
+            _ if known && is_alone => Some(looked),
             Some(age) => looked.checked_sub(age),
             None => confirm(raft, limits.without_quorum).await,
         };
         let Some(at) = confirmed else { return Leadership::Electing };
-        // nobody else can lead where nobody else votes, however busy the machine is
-        let is_alone = now.membership_config.membership().voter_ids().all(|id| id == now.id);
         told.lease.renew(at, if is_alone { Duration::MAX } else { limits.without_quorum });
         return leader;
     }
