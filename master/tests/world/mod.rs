@@ -5,6 +5,7 @@ pub mod agent;
 pub mod http;
 pub mod scheduler;
 
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -36,6 +37,19 @@ struct Flags {
     config: Config,
 }
 
+/// A port below those that outgoing connections get: whoever restarts a master finds it free again.
+async fn listen() -> TcpListener {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = std::process::id() as u16;
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 10_000 + first.wrapping_mul(37).wrapping_add(step) % 20_000;
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)).await {
+            return listener;
+        }
+    }
+}
+
 impl Cluster {
     /// Starts `size` masters that form a quorum.
     pub async fn start(size: usize) -> Self {
@@ -46,7 +60,7 @@ impl Cluster {
     pub async fn start_with(size: usize, flags: &[&str]) -> Self {
         let mut listeners = Vec::new();
         for _ in 0..size {
-            listeners.push(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
+            listeners.push(listen().await);
         }
         let address = |it: &TcpListener| it.local_addr().expect("bound").to_string();
         let addresses: Vec<_> = listeners.iter().map(address).collect();
