@@ -9,7 +9,7 @@ use protocol::agents::{
     ExecutorExited, ExecutorMessage, FromAgent, Hello, NotLeader, Ping, Refused, ToAgent, Update,
     from_agent, to_agent,
 };
-use statemachine::{AgentId, Command, Session, TaskState, agent, task};
+use statemachine::{AgentId, Command, EventNumber, Session, TaskState, agent, operation, task};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::convert;
@@ -188,12 +188,14 @@ fn command(
         from_agent::Message::Unregister(_) => {
             Some((agent::Unregister { agent, session }.into(), 0))
         }
-        // a second hello means nothing; what is confirmed is not asked for again until the agent
-        // itself says in a hello how far it is
+        from_agent::Message::Confirm(confirm) => {
+            let directive = EventNumber(confirm.index);
+            Some((operation::Confirm { agent, session, directive }.into(), 0))
+        }
+        // a second hello means nothing
         from_agent::Message::Hello(_)
         | from_agent::Message::Pong(_)
-        | from_agent::Message::ReconcileTask(_)
-        | from_agent::Message::Confirm(_) => None,
+        | from_agent::Message::ReconcileTask(_) => None,
     }
 }
 

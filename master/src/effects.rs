@@ -18,7 +18,7 @@ use statemachine::{
 use tokio::sync::mpsc;
 
 use crate::convert::kill::kill_policy;
-use crate::convert::{framework, maintenance, offer, resources, status, task};
+use crate::convert::{framework, maintenance, offer, operation, resources, status, task};
 use crate::leader::{Decided, Outgoing, Release, Ticket};
 use crate::master::Master;
 use crate::views::operator;
@@ -193,6 +193,12 @@ fn inform(
             let status = status::write(state, subject, &update.status);
             let update = Some(event::Update { status });
             tell(master, session, &Event { update, ..of_type(Type::Update) });
+        }
+        FrameworkMessage::OperationUpdated(update) => {
+            let status = operation::write_status(state, &update);
+            let update_operation_status = Some(event::UpdateOperationStatus { status });
+            let of_type = of_type(Type::UpdateOperationStatus);
+            tell(master, session, &Event { update_operation_status, ..of_type });
         }
         FrameworkMessage::Failed { agent, executor } => {
             let failure = event::Failure {

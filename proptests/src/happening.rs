@@ -169,6 +169,9 @@ fn show_event(event: &FrameworkMessage, f: &mut fmt::Formatter<'_>) -> fmt::Resu
             let (state, reason) = (update.status.state, update.status.reason.map(|it| it.0));
             write!(f, "Updated {} {state:?} {reason:?}", update.task)
         }
+        FrameworkMessage::OperationUpdated(update) => {
+            write!(f, "OperationUpdated {} {:?}", update.operation, update.state)
+        }
         FrameworkMessage::Failed { agent, executor } => write!(f, "Failed {agent} {executor:?}"),
         FrameworkMessage::Message { .. } => write!(f, "Message"),
         FrameworkMessage::Failure(text) => write!(f, "Failure: {text}"),

@@ -156,6 +156,17 @@ impl Describer<'_> {
             Event::TaskKillRequested(it) => self.task(&it.key),
             Event::ExecutorShutdownRequested(it) => self.executor(&it.key),
             Event::ExecutorEnded(it) => self.executor(&it.key).wait_status(it.status),
+            Event::OperationRefused(it) => self
+                .framework(it.key.framework)
+                .text("operation_id", &*it.key.operation)
+                .text("message", &*it.message),
+            Event::OperationsFinished(it) => self.agent(it.agent).list(
+                "operation_ids",
+                it.keys.iter().map(|key| key.operation.to_string()).collect(),
+            ),
+            Event::OperationAcknowledged(it) => {
+                self.framework(it.key.framework).text("operation_id", &*it.key.operation)
+            }
             Event::ResourcesConverted(it) => self
                 .agent(it.agent)
                 .text("operation", operation(it.kind))
@@ -276,6 +287,8 @@ fn operation(kind: Conversion) -> &'static str {
         Conversion::Unreserve => "UNRESERVE",
         Conversion::Create => "CREATE",
         Conversion::Destroy => "DESTROY",
+        Conversion::Grow => "GROW_VOLUME",
+        Conversion::Shrink => "SHRINK_VOLUME",
     }
 }
 

@@ -91,6 +91,14 @@ commands! {
     Accept(crate::offer::Accept),
     /// A framework refuses offers.
     Decline(crate::offer::Decline),
+    /// An operator converts an agent's resources.
+    Operate(crate::operation::Operate),
+    /// An agent has done as it was told.
+    Confirm(crate::operation::Confirm),
+    /// A framework knows of an operation's end.
+    AcknowledgeOperation(crate::operation::Acknowledge),
+    /// A framework asks what has become of operations.
+    ReconcileOperations(crate::operation::Reconcile),
     /// An agent reports a task's status.
     Update(crate::task::Update),
     /// A framework has received a status.

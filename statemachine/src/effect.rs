@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::id::{AgentId, EventNumber, ExecutorId, FrameworkId, OfferId, Session, TaskId};
 use crate::maintenance::InverseOffer;
 use crate::offer::Offer;
+use crate::operation::OperationUpdate;
 use crate::resources::Resources;
 use crate::status::{Status, TaskState, UpdateId};
 use crate::task::{Executor, Task};
@@ -51,6 +52,8 @@ pub enum FrameworkMessage {
     InverseRescinded(OfferId),
     /// UPDATE.
     Updated(TaskUpdate),
+    /// `UPDATE_OPERATION_STATUS`.
+    OperationUpdated(OperationUpdate),
     /// FAILURE of an agent, or of one of its executors with its raw wait status.
     Failed {
         /// The agent.

@@ -159,6 +159,12 @@ events! {
     64 => InverseOffersMade(crate::maintenance::InverseOffersMade),
     /// A framework said whether it will.
     65 => InverseOffersAnswered(crate::maintenance::InverseOffersAnswered),
+    /// An operation was not carried out, and its framework is told why.
+    51 => OperationRefused(crate::operation::OperationRefused),
+    /// An agent has done its part of operations.
+    52 => OperationsFinished(crate::operation::OperationsFinished),
+    /// A framework confirmed that it knows of an operation's end.
+    53 => OperationAcknowledged(crate::operation::OperationAcknowledged),
 }
 
 /// Folds one event, decided at `at`, into the state, and appends what the leader then owes the

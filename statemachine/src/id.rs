@@ -79,6 +79,8 @@ texts! {
     TaskId,
     /// An executor's id, unique among its framework's executors on one agent.
     ExecutorId,
+    /// An operation's id, which its framework chose; unique among the framework's operations.
+    OperationId,
     /// A role's name, such as `*` or `eng/web`.
     Role,
     /// Who is calling, or on whose behalf something is held.
@@ -116,6 +118,17 @@ pub struct TaskKey {
     /// Its id there.
     #[serde(rename = "t")]
     pub task: TaskId,
+}
+
+/// An operation that has an id, cluster-wide.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OperationKey {
+    /// Framework that asked for it; first, so that a framework's operations are one range of the map.
+    #[serde(rename = "f")]
+    pub framework: FrameworkId,
+    /// Its id there.
+    #[serde(rename = "o")]
+    pub operation: OperationId,
 }
 
 /// An executor, cluster-wide.

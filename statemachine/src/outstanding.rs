@@ -8,8 +8,8 @@ use crate::id::{AgentId, EventNumber, ExecutorKey, FrameworkId, TaskKey};
 use crate::state::State;
 use crate::status::TaskState;
 
-/// What a framework that has just (re)subscribed is owed: the offers it holds, and the updates it has
-/// not acknowledged.
+/// What a framework that has just (re)subscribed is owed: the offers it holds, and the updates of
+/// operations and tasks that it has not acknowledged.
 pub(crate) fn for_framework(state: &State, framework: FrameworkId, effects: &mut Vec<Effect>) {
     let Some(subscribed) = state.frameworks.get(&framework) else {
         return;
@@ -22,6 +22,10 @@ pub(crate) fn for_framework(state: &State, framework: FrameworkId, effects: &mut
     let inverse = state.inverse_offers(framework);
     if !inverse.is_empty() {
         state.tell(framework, FrameworkMessage::InverseOffers(inverse), effects);
+    }
+    for followed in state.operations_of(framework).filter(|it| it.finished_at.is_some()) {
+        let update = FrameworkMessage::OperationUpdated(followed.status());
+        state.tell(framework, update, effects);
     }
     for task in state.tasks_of(framework) {
         if let Some(pending) = &task.pending {

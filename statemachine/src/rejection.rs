@@ -29,6 +29,9 @@ pub enum Rejection {
     /// The update cannot be taken; the agent will repeat it.
     #[error("{0}")]
     UpdateRefused(Arc<str>),
+    /// What it needs is in use.
+    #[error("{0}")]
+    Conflict(Arc<str>),
     /// Not for this state of the cluster.
     #[error("{0}")]
     Invalid(Arc<str>),

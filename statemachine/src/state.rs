@@ -10,9 +10,10 @@ use crate::allocator::Book;
 use crate::cluster::Cluster;
 use crate::deadline::Deadline;
 use crate::framework::{CompletedFramework, Framework};
-use crate::id::{AgentId, ExecutorKey, FrameworkId, OfferId, Role, TaskKey};
+use crate::id::{AgentId, ExecutorKey, FrameworkId, OfferId, OperationKey, Role, TaskKey};
 use crate::maintenance::Maintenance;
 use crate::offer::Offer;
+use crate::operation::Followed;
 use crate::status::{Reason, Source, TaskState};
 use crate::task::{Executor, Task};
 use crate::time::Time;
@@ -52,6 +53,9 @@ pub struct State {
     /// Custom executors.
     #[serde(rename = "e")]
     pub executors: OrdMap<ExecutorKey, Arc<Executor>>,
+    /// Operations that have an id, until their frameworks have acknowledged their end.
+    #[serde(rename = "p", default)]
+    pub operations: OrdMap<OperationKey, Arc<Followed>>,
     /// Offers on the table.
     #[serde(rename = "o")]
     pub offers: OrdMap<OfferId, Arc<Offer>>,

@@ -23,7 +23,10 @@ use statemachine::maintenance::{
 use statemachine::offer::{
     OfferSpec, OffersAccepted, OffersDeclined, OffersFiltered, OffersMade, OffersRescinded,
 };
-use statemachine::operation::{Conversion, ResourcesConverted};
+use statemachine::operation::{
+    Conversion, Label, OperationAcknowledged, OperationRefused, OperationsFinished,
+    ResourcesConverted,
+};
 use statemachine::resources::{
     Disk, DiskKind, DiskSource, Name, Persistence, Ranges, Reservation, ReservationKind, Resource,
     Resources, Scalar, Value,
@@ -33,9 +36,9 @@ use statemachine::task::{
     TaskLaunched, TaskRefused, TaskUpdated,
 };
 use statemachine::{
-    AgentId, Batch, Capabilities, Event, EventNumber, ExecutorKey, FrameworkId, OfferId, Reason,
-    Record, Retention, Session, Source, Status, TaskKey, TaskState, Time, UpdateId, agent,
-    framework,
+    AgentId, Batch, Capabilities, Event, EventNumber, ExecutorKey, FrameworkId, OfferId,
+    OperationKey, Reason, Record, Retention, Session, Source, Status, TaskKey, TaskState, Time,
+    UpdateId, agent, framework,
 };
 
 const GOLDEN: &str = "tests/golden/events.txt";
@@ -105,6 +108,10 @@ fn agent_description() -> Arc<agent::Description> {
         resources: resources(),
         payload: Bytes::from_static(b"agent info"),
     })
+}
+
+fn operation() -> OperationKey {
+    OperationKey { framework: FrameworkId(3), operation: "reserve-1".into() }
 }
 
 fn status() -> Arc<Status> {
@@ -192,8 +199,20 @@ fn agent_events() -> Vec<Event> {
             kind: Conversion::Create,
             consumed: resources(),
             converted: resources(),
+            label: None,
         }
         .into(),
+        ResourcesConverted {
+            agent: id,
+            kind: Conversion::Grow,
+            consumed: resources(),
+            converted: resources(),
+            label: Some(Label { key: operation(), update: UpdateId([7; 16]) }),
+        }
+        .into(),
+        OperationRefused { key: operation(), message: "no".into() }.into(),
+        OperationsFinished { agent: id, keys: vec![operation()] }.into(),
+        OperationAcknowledged { key: operation() }.into(),
     ]
 }
 

@@ -10,10 +10,12 @@ use crate::checkpoint::event::Event;
 use crate::checkpoint::state::{ExecutorKey, Identity, TaskKey};
 
 /// What this agent can do, as Mesos names it.
-pub(crate) const CAPABILITIES: [v1::agent_info::capability::Type; 4] = [
+pub(crate) const CAPABILITIES: [v1::agent_info::capability::Type; 6] = [
     v1::agent_info::capability::Type::MultiRole,
     v1::agent_info::capability::Type::HierarchicalRole,
     v1::agent_info::capability::Type::ReservationRefinement,
+    v1::agent_info::capability::Type::ResizeVolume,
+    v1::agent_info::capability::Type::AgentOperationFeedback,
     // the master kills the tasks one by one, with what it leaves them of their grace periods
     v1::agent_info::capability::Type::AgentDraining,
 ];

@@ -100,6 +100,8 @@ pub(crate) enum Refusal {
     NotFound,
     /// What the request names is not there.
     Unknown(String),
+    /// What it needs is in use.
+    Conflict(String),
     /// With the method that is expected, and the one that came.
     MethodNotAllowed(&'static str, String),
     NotAcceptable,
@@ -119,6 +121,7 @@ impl Refusal {
             Self::Forbidden(text) => (StatusCode::FORBIDDEN, text),
             Self::NotFound => (StatusCode::NOT_FOUND, "404 Not Found.".to_owned()),
             Self::Unknown(text) => (StatusCode::NOT_FOUND, text),
+            Self::Conflict(text) => (StatusCode::CONFLICT, text),
             Self::MethodNotAllowed(allowed, received) => return not_allowed(allowed, &received),
             Self::NotAcceptable => (
                 StatusCode::NOT_ACCEPTABLE,

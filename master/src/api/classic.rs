@@ -10,7 +10,7 @@ use protocol::{build_info, jsonp};
 
 use super::body::{Body, Refusal, json, redirect, status, whole};
 use super::route::{Endpoint, parameter};
-use super::{leader, maintenance, operator};
+use super::{leader, maintenance, operator, resource_calls};
 use crate::convert::seconds;
 use crate::master::Master;
 use crate::metrics;
@@ -51,6 +51,12 @@ pub(super) async fn answer(
                 return Err(Refusal::BadRequest(text.to_owned()));
             };
             return operator::teardown(master, term, &wire_id).await;
+        }
+        Endpoint::Reserve
+        | Endpoint::Unreserve
+        | Endpoint::CreateVolumes
+        | Endpoint::DestroyVolumes => {
+            return resource_calls::answer_form(master, endpoint, parts, body).await;
         }
         _ => leader::readable(master, &parts.uri)?,
     }
@@ -98,7 +104,11 @@ fn read(master: &Master, endpoint: Endpoint, query: &str) -> Vec<u8> {
         | Endpoint::MaintenanceSchedule
         | Endpoint::MaintenanceStatus
         | Endpoint::MachineDown
-        | Endpoint::MachineUp => Vec::new(),
+        | Endpoint::MachineUp
+        | Endpoint::Reserve
+        | Endpoint::Unreserve
+        | Endpoint::CreateVolumes
+        | Endpoint::DestroyVolumes => Vec::new(),
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use super::body::{Body, Refusal, status, whole};
 use super::scheduler::{accepted, read_call};
-use super::{agent_calls, leader, maintenance, stream};
+use super::{agent_calls, leader, maintenance, resource_calls, stream};
 use crate::convert::{self, resources, seconds};
 use crate::effects::{HEARTBEAT_SECONDS, record};
 use crate::leader::Ticket;
@@ -54,6 +54,15 @@ pub(super) async fn answer(
             let term = leader::leading(master, &parts.uri)?;
             maintenance::answer(master, term, call).await
         }
+        Type::ReserveResources
+        | Type::UnreserveResources
+        | Type::CreateVolumes
+        | Type::DestroyVolumes
+        | Type::GrowVolume
+        | Type::ShrinkVolume => {
+            let term = leader::leading(master, &parts.uri)?;
+            resource_calls::answer(master, term, &call).await
+        }
         Type::MarkAgentGone | Type::DrainAgent | Type::DeactivateAgent | Type::ReactivateAgent => {
             let term = leader::leading(master, &parts.uri)?;
             agent_calls::answer(master, term, call).await
@@ -76,6 +85,14 @@ fn check(call: &Call) -> Result<Type, String> {
         }
         Type::StartMaintenance if call.start_maintenance.is_none() => missing("start_maintenance"),
         Type::StopMaintenance if call.stop_maintenance.is_none() => missing("stop_maintenance"),
+        Type::ReserveResources if call.reserve_resources.is_none() => missing("reserve_resources"),
+        Type::UnreserveResources if call.unreserve_resources.is_none() => {
+            missing("unreserve_resources")
+        }
+        Type::CreateVolumes if call.create_volumes.is_none() => missing("create_volumes"),
+        Type::DestroyVolumes if call.destroy_volumes.is_none() => missing("destroy_volumes"),
+        Type::GrowVolume if call.grow_volume.is_none() => missing("grow_volume"),
+        Type::ShrinkVolume if call.shrink_volume.is_none() => missing("shrink_volume"),
         Type::MarkAgentGone if call.mark_agent_gone.is_none() => missing("mark_agent_gone"),
         Type::DrainAgent if call.drain_agent.is_none() => missing("drain_agent"),
         Type::DeactivateAgent if call.deactivate_agent.is_none() => missing("deactivate_agent"),
@@ -189,6 +206,10 @@ fn cluster_view(state: &State, r#type: Type) -> Option<Answer> {
             let get_maintenance_status = Some(GetMaintenanceStatus { status });
             let of_type = of_type(response::Type::GetMaintenanceStatus);
             Answer { get_maintenance_status, ..of_type }
+        }
+        Type::GetOperations => {
+            let get_operations = Some(views::response::operations(state));
+            Answer { get_operations, ..of_type(response::Type::GetOperations) }
         }
         Type::GetRoles => {
             Answer { get_roles: Some(roles(state)), ..of_type(response::Type::GetRoles) }

@@ -28,10 +28,14 @@ pub(super) enum Endpoint {
     MaintenanceStatus,
     MachineDown,
     MachineUp,
+    Reserve,
+    Unreserve,
+    CreateVolumes,
+    DestroyVolumes,
 }
 
 /// Known paths, without the `/master` that may stand before each.
-const ROUTES: [(&str, Route); 19] = [
+const ROUTES: [(&str, Route); 23] = [
     ("api/v1/scheduler", Route::Scheduler),
     ("api/v1", Route::Operator),
     ("metrics/snapshot", Route::Classic(Endpoint::MetricsSnapshot)),
@@ -51,6 +55,10 @@ const ROUTES: [(&str, Route); 19] = [
     ("maintenance/status", Route::Classic(Endpoint::MaintenanceStatus)),
     ("machine/down", Route::Classic(Endpoint::MachineDown)),
     ("machine/up", Route::Classic(Endpoint::MachineUp)),
+    ("reserve", Route::Classic(Endpoint::Reserve)),
+    ("unreserve", Route::Classic(Endpoint::Unreserve)),
+    ("create-volumes", Route::Classic(Endpoint::CreateVolumes)),
+    ("destroy-volumes", Route::Classic(Endpoint::DestroyVolumes)),
 ];
 
 impl Route {

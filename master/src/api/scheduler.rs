@@ -12,7 +12,9 @@ use protocol::media::{ContentType, DecodeError};
 use protocol::pb::Checked;
 use protocol::v1::scheduler::Call;
 use protocol::v1::scheduler::call::{Subscribe, Type, UpdateFramework};
-use statemachine::{Command, FrameworkId, Rejection, State, framework, maintenance, offer, task};
+use statemachine::{
+    Command, FrameworkId, Rejection, State, framework, maintenance, offer, operation, task,
+};
 
 use super::body::{Body, Refusal, status};
 use super::{leader, stream};
@@ -227,8 +229,25 @@ fn command(
             let offers = (decline.inverse_offer_ids, decline.filters);
             answer_inverse_offers(state, framework, offers, false).into()
         }
-        Type::Request | Type::AcknowledgeOperationStatus => return Ok(None),
-        Type::Subscribe | Type::UpdateFramework | Type::Unknown | Type::ReconcileOperations => {
+        Type::Request => return Ok(None),
+        Type::AcknowledgeOperationStatus => {
+            let acknowledge = call.acknowledge_operation_status.unwrap_or_default();
+            let Some(update) = convert::status::update_id(&acknowledge.uuid) else {
+                return Ok(None);
+            };
+            let operation = acknowledge.operation_id.value.into();
+            operation::Acknowledge { framework, operation, update }.into()
+        }
+        Type::ReconcileOperations => {
+            let asked = call.reconcile_operations.unwrap_or_default().operations;
+            let question = |it: protocol::v1::scheduler::call::reconcile_operations::Operation| {
+                let agent = it.agent_id.and_then(|id| state.parse_agent(&id.value));
+                operation::Question { operation: it.operation_id.value.into(), agent }
+            };
+            let operations = asked.into_iter().map(question).collect();
+            operation::Reconcile { framework, operations }.into()
+        }
+        Type::Subscribe | Type::UpdateFramework | Type::Unknown => {
             let name = r#type.as_str_name();
             return Err(Refusal::NotImplemented(format!(
                 "{name} is not supported by this version"

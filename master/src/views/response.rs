@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use protocol::v1;
 use protocol::v1::master::response::{
-    GetAgents, GetExecutors, GetFrameworks, GetState, GetTasks, get_agents, get_executors,
-    get_frameworks,
+    GetAgents, GetExecutors, GetFrameworks, GetOperations, GetState, GetTasks, get_agents,
+    get_executors, get_frameworks,
 };
 use protocol::v1::scheduler::OfferConstraints;
 use statemachine::framework::Framework;
+use statemachine::operation::Followed;
 use statemachine::resources::Resources;
 use statemachine::task::Task;
 use statemachine::{Connection, Role, State};
 
 use super::{active_tasks, offered, unreachable_tasks, used_by_framework, used_on_agent};
-use crate::convert::{agent, framework, maintenance, offer, resources, task, time_info};
+use crate::convert::{agent, framework, maintenance, offer, operation, resources, task, time_info};
 
 /// Everything that `GET_STATE` shows.
 pub(crate) fn state(state: &State) -> GetState {
@@ -42,6 +43,12 @@ pub(crate) fn tasks(state: &State) -> GetTasks {
         answer.completed_tasks.extend(ended);
     }
     answer
+}
+
+/// Operations that frameworks gave an id and have not acknowledged the end of.
+pub(crate) fn operations(state: &State) -> GetOperations {
+    let write = |followed: &Arc<Followed>| operation::write(state, followed);
+    GetOperations { operations: state.operations.values().map(write).collect() }
 }
 
 /// Custom executors.

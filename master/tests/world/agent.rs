@@ -75,10 +75,33 @@ impl Agent {
     /// The next directive; pings are answered, totals of resources passed over.
     pub async fn next(&mut self) -> Option<to_agent::Message> {
         loop {
+            match self.any().await? {
+                to_agent::Message::Resources(_) => {}
+                other => return Some(other),
+            }
+        }
+    }
+
+    /// The number of the newest directive that tells its resources, after which they hold a
+    /// reservation.
+    pub async fn reserved(&mut self) -> u64 {
+        loop {
+            match self.any().await.expect("the stream goes on") {
+                to_agent::Message::Resources(told)
+                    if told.total.iter().any(|it| !it.reservations.is_empty()) =>
+                {
+                    return told.index;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    async fn any(&mut self) -> Option<to_agent::Message> {
+        loop {
             let next = tokio::time::timeout(DEADLINE, self.receiver.message()).await;
             match next.expect("a directive in time").ok()??.message? {
                 to_agent::Message::Ping(_) => self.say(from_agent::Message::Pong(Pong {})).await,
-                to_agent::Message::Resources(_) => {}
                 other => return Some(other),
             }
         }

@@ -258,6 +258,7 @@ impl Scheduler {
             // no operator plans maintenance here
             FrameworkMessage::InverseOffers(_)
             | FrameworkMessage::InverseRescinded(_)
+            | FrameworkMessage::OperationUpdated(_)
             | FrameworkMessage::Failed { .. }
             | FrameworkMessage::Message { .. } => {}
         }

@@ -65,6 +65,7 @@ impl State {
         for key in executors {
             self.end_executor(&key);
         }
+        self.lose_operations(agent, effects);
         self.forget_agent(agent);
         self.book.filters.clear_agent(agent);
         self.tell_all(&FrameworkMessage::Failed { agent, executor: None }, effects);

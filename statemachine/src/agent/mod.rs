@@ -10,7 +10,7 @@ use crate::capability::Capabilities;
 use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::effect::{Directive, Effect};
-use crate::id::{AgentId, OfferId, Session, TaskKey};
+use crate::id::{AgentId, OfferId, OperationKey, Session, TaskKey};
 use crate::resources::Resources;
 use crate::state::State;
 use crate::time::Time;
@@ -78,6 +78,9 @@ pub struct Agent {
     /// Its tasks that are not over, and those whose end is not acknowledged.
     #[serde(rename = "k")]
     pub tasks: OrdSet<TaskKey>,
+    /// Operations on its resources that it has not confirmed yet.
+    #[serde(rename = "p", default, skip_serializing_if = "OrdSet::is_empty")]
+    pub operations: OrdSet<OperationKey>,
     /// Offers of its resources.
     #[serde(rename = "f")]
     pub offers: OrdSet<OfferId>,

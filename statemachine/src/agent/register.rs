@@ -280,6 +280,7 @@ impl Fold for AgentRegistered {
             used: Resources::default(),
             offered: Resources::default(),
             tasks: OrdSet::new(),
+            operations: OrdSet::new(),
             offers: OrdSet::new(),
         };
         state.admit(agent);

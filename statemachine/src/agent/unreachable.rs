@@ -11,6 +11,7 @@ use crate::draft::Draft;
 use crate::effect::{Effect, FrameworkMessage};
 use crate::event::Fold;
 use crate::id::AgentId;
+use crate::operation::OperationState;
 use crate::state::State;
 use crate::status::{Reason, Status, TaskState};
 use crate::task::TaskUpdated;
@@ -78,6 +79,7 @@ impl Fold for AgentUnreachable {
         state.suspend_executors(self.id);
         state.alter_agent(self.id, |agent| agent.unreachable_since = Some(at));
         state.book.filters.clear_agent(self.id);
+        state.tell_operations(self.id, OperationState::Unreachable, effects);
         state.tell_all(&FrameworkMessage::Failed { agent: self.id, executor: None }, effects);
     }
 }
@@ -128,6 +130,7 @@ mod tests {
                 | FrameworkMessage::Rescinded(_)
                 | FrameworkMessage::InverseOffers(_)
                 | FrameworkMessage::InverseRescinded(_)
+                | FrameworkMessage::OperationUpdated(_)
                 | FrameworkMessage::Failed { .. }
                 | FrameworkMessage::Message { .. }
                 | FrameworkMessage::Failure(_)

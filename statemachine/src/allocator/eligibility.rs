@@ -250,7 +250,7 @@ fn refined_reservations_are_for_those_who_understand() {
     world.agent("cpus:1;mem:64;cpus(eng):2");
     let refined = reserved(&resources("cpus(eng):2"), "eng/web");
     let full = world.framework(&["eng/web"]);
-    world.operate(full, vec![Operation::Reserve(Ok(refined.clone()))]);
+    world.operate(full, vec![Operation::reserve(Ok(refined.clone()))]);
     world.must(Suppress { framework: full, roles: Vec::new() });
     let plain = able(&mut world, &["eng/web"], &[]);
     check(&mut world, plain, "cpus:1;mem:64"); // semantics 131, 176
@@ -268,8 +268,8 @@ fn shared_volumes_are_offered_while_in_use_to_those_who_understand() {
     let mut task = command_task("t", agent, "cpus:1;mem:64");
     task.resources.add_all(&volume);
     let operations = vec![
-        Operation::Reserve(Ok(reserved(&resources("disk:64"), "a"))),
-        Operation::Create(Ok(volume.clone())),
+        Operation::reserve(Ok(reserved(&resources("disk:64"), "a"))),
+        Operation::create(Ok(volume.clone())),
         Operation::Launch(vec![task]),
     ];
     world.operate(first, operations);
@@ -293,8 +293,8 @@ fn a_shared_volume_counts_once_in_a_share() {
         task
     });
     let operations = vec![
-        Operation::Reserve(Ok(reserved(&resources("disk:60"), "a"))),
-        Operation::Create(Ok(volume)),
+        Operation::reserve(Ok(reserved(&resources("disk:60"), "a"))),
+        Operation::create(Ok(volume)),
         Operation::Launch(tasks.to_vec()),
     ];
     world.operate(framework, operations);

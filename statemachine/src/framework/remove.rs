@@ -57,6 +57,10 @@ impl Fold for FrameworkRemoved {
             };
             state.direct(agent, directive, effects);
         }
+        let operations: Vec<_> = state.operations_of(self.id).map(|it| it.key.clone()).collect();
+        for key in operations {
+            state.unfollow(&key);
+        }
         state.book.filters.clear_framework(self.id, None);
         state.drop_inverse(self.id, true);
         state.book.retain_roles(self.id, &[]);

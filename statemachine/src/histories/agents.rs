@@ -7,8 +7,9 @@ use crate::agent::{
     Cause, Deactivate, Disconnect, DrainAgent, ExecutorReport, MarkGone, Reactivate, TaskReport,
     Unregister,
 };
-use crate::testing::World;
-use crate::{AgentId, EventNumber};
+use crate::operation::{Acknowledge, Confirm, Operate, Request};
+use crate::testing::{World, reserved, resources, volume};
+use crate::{AgentId, EventNumber, Session};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum OnAgent {
@@ -18,6 +19,10 @@ pub(super) enum OnAgent {
     Disconnect,
     /// Misses its pings.
     FallSilent,
+    /// Has done as it was told; frameworks sometimes acknowledge that.
+    Confirm(u8),
+    /// An operator converts its resources.
+    Operate(u8),
     Unregister,
     MarkGone,
     Deactivate,
@@ -33,6 +38,8 @@ pub(super) fn strategy() -> impl Strategy<Value = OnAgent> {
         5 => any::<u8>().prop_map(OnAgent::Return),
         3 => Just(OnAgent::Disconnect),
         1 => Just(OnAgent::FallSilent),
+        2 => any::<u8>().prop_map(OnAgent::Confirm),
+        2 => any::<u8>().prop_map(OnAgent::Operate),
         1 => Just(OnAgent::Unregister),
         1 => Just(OnAgent::MarkGone),
         1 => Just(OnAgent::Deactivate),
@@ -71,11 +78,36 @@ pub(super) fn act(world: &mut World, action: OnAgent, number: u8) -> Option<()> 
         OnAgent::MarkGone => {
             world.must(MarkGone { agent });
         }
+        OnAgent::Confirm(back) => confirm(world, (agent, session), u64::from(back)),
+        OnAgent::Operate(what) => operate(world, agent, what),
         OnAgent::Unregister => {
             let _ = world.ask(Unregister { agent, session }); // refused unless connected
         }
     }
     Some(())
+}
+
+fn confirm(world: &mut World, (agent, session): (AgentId, Session), back: u64) {
+    let directive = EventNumber(world.state.cluster.events.0.saturating_sub(back % 8));
+    let _ = world.ask(Confirm { agent, session, directive }); // refused unless connected
+    if back.is_multiple_of(3)
+        && let Some(followed) = world.state.operations.values().next().cloned()
+    {
+        let (framework, operation) = (followed.key.framework, followed.key.operation.clone());
+        world.must(Acknowledge { framework, operation, update: followed.update });
+    }
+}
+
+fn operate(world: &mut World, agent: AgentId, what: u8) {
+    let (space, made) = (reserved(&resources("disk:64"), "a"), volume("op", "a", 64));
+    let request = match what % 5 {
+        0 => Request::Reserve(Ok(reserved(&resources("cpus:1"), "a"))),
+        1 => Request::Reserve(Ok(space)),
+        2 => Request::Create(Ok(made)),
+        3 => Request::Destroy(Ok(made)),
+        _ => Request::Unreserve(Ok(space)),
+    };
+    let _ = world.ask(Operate { agent: Some(agent), request }); // refused where it makes no sense
 }
 
 fn come_back(world: &mut World, agent: AgentId, forgets: u64) {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::pick;
 use crate::TaskId;
 use crate::offer::{Decline, Operation};
+use crate::operation::Request;
 use crate::task::ExecutorSpec;
 use crate::testing::{World, command_task, reserved, resources, shared, volume};
 
@@ -57,10 +58,15 @@ pub(super) fn act(world: &mut World, action: OnOffer, number: u8) -> Option<()> 
             });
             Operation::Launch(vec![task])
         }
-        OnOffer::Reserve => Operation::Reserve(Ok(reserved(&resources("cpus:1"), &offer.role))),
+        OnOffer::Reserve => {
+            let some = Request::Reserve(Ok(reserved(&resources("cpus:1"), &offer.role)));
+            // sometimes without an id, sometimes with one that is in use
+            let id = (number % 4).checked_sub(1).map(|name| format!("o{name}").into());
+            Operation::Convert(some, id)
+        }
         OnOffer::Unreserve => {
             let held = offer.resources.iter().filter(|it| it.dynamic_reservation().is_some());
-            Operation::Unreserve(Ok(held.cloned().collect()))
+            Operation::unreserve(Ok(held.cloned().collect()))
         }
         OnOffer::Create(name) => {
             let mut volume = volume(&format!("v{}", name % 4), &offer.role, 64);
@@ -71,8 +77,8 @@ pub(super) fn act(world: &mut World, action: OnOffer, number: u8) -> Option<()> 
             let mut task = command_task("t23", offer.agent, "cpus:1;mem:64");
             task.resources.add_all(&volume);
             let operations = vec![
-                Operation::Reserve(Ok(space)),
-                Operation::Create(Ok(volume)),
+                Operation::reserve(Ok(space)),
+                Operation::create(Ok(volume)),
                 Operation::Launch(vec![task]),
             ];
             world.accept(framework, &[id], operations);
@@ -81,7 +87,7 @@ pub(super) fn act(world: &mut World, action: OnOffer, number: u8) -> Option<()> 
         OnOffer::Destroy(name) => {
             let volume = volume(&format!("v{}", name % 4), &offer.role, 64);
             let volume = if name % 3 == 0 { shared(&volume) } else { volume };
-            Operation::Destroy(Ok(volume))
+            Operation::destroy(Ok(volume))
         }
         OnOffer::AcceptTwice => {
             world.accept(framework, &[id, id], vec![Operation::Launch(vec![task])]);

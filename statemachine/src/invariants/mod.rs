@@ -5,6 +5,7 @@ mod deadlines;
 mod drains;
 mod maintenance;
 mod offers;
+mod operations;
 mod resources;
 mod tasks;
 
@@ -34,6 +35,7 @@ pub fn check(state: &State) -> Vec<Violation> {
         drains::check(state),
         maintenance::check(state),
         offers::check(state),
+        operations::check(state),
         resources::check(state),
         tasks::check(state),
     ]

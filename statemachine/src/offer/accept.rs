@@ -13,12 +13,12 @@ use crate::command::Decide;
 use crate::draft::{Draft, Reply};
 use crate::effect::Effect;
 use crate::event::Fold;
-use crate::id::{AgentId, FrameworkId, OfferId, Role};
-use crate::operation;
+use crate::id::{FrameworkId, OfferId, OperationId, OperationKey, Role};
+use crate::operation::{self, Asker, ConversionError, Given, Label, Request, Stock};
 use crate::rejection::Rejection;
 use crate::resources::{Resource, Resources};
 use crate::state::State;
-use crate::status::{Reason, Status, TaskState};
+use crate::status::{Reason, Status, TaskState, UpdateId};
 use crate::task::{TaskRefused, TaskSpec};
 use crate::time::Time;
 
@@ -44,21 +44,37 @@ pub struct OfferReference {
     pub text: Arc<str>,
 }
 
-/// One thing to do. Resources that could not be read are an error text instead.
+/// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Start tasks, each on its own.
     Launch(Vec<TaskSpec>),
     /// Start tasks together or not at all.
     LaunchGroup(Vec<TaskSpec>),
-    /// Hold resources for a role.
-    Reserve(Result<Resources, Arc<str>>),
-    /// Undo the last reservation of resources.
-    Unreserve(Result<Resources, Arc<str>>),
-    /// Make persistent volumes.
-    Create(Result<Resources, Arc<str>>),
-    /// Destroy persistent volumes and what is in them.
-    Destroy(Result<Resources, Arc<str>>),
+    /// Convert resources. With an id, the framework hears what becomes of it.
+    Convert(Request, Option<OperationId>),
+}
+
+impl Operation {
+    /// RESERVE without an id.
+    pub fn reserve(given: Given) -> Self {
+        Self::Convert(Request::Reserve(given), None)
+    }
+
+    /// UNRESERVE without an id.
+    pub fn unreserve(given: Given) -> Self {
+        Self::Convert(Request::Unreserve(given), None)
+    }
+
+    /// CREATE without an id.
+    pub fn create(given: Given) -> Self {
+        Self::Convert(Request::Create(given), None)
+    }
+
+    /// DESTROY without an id.
+    pub fn destroy(given: Given) -> Self {
+        Self::Convert(Request::Destroy(given), None)
+    }
 }
 
 /// A framework took offers; what it did with them follows, and what is left over is free again.
@@ -69,17 +85,13 @@ pub struct OffersAccepted {
     pub offers: Vec<OfferId>,
 }
 
-/// The resources in hand while the operations of one ACCEPT run.
+/// The resources in hand while the operations of one ACCEPT run. What they made and nothing has used
+/// goes back unfiltered (semantics 100).
 #[derive(Debug)]
 pub(crate) struct Hand {
     pub(crate) framework: FrameworkId,
-    pub(crate) agent: AgentId,
     pub(crate) role: Role,
-    /// What is still there.
-    pub(crate) rest: Resources,
-    /// What operations of this call made and nothing has used yet: it goes back unfiltered
-    /// (semantics 100).
-    pub(crate) converted: Resources,
+    pub(crate) stock: Stock,
 }
 
 impl Hand {
@@ -87,14 +99,15 @@ impl Hand {
     /// (semantics 101).
     pub(super) fn holds(&self, needed: &Resources) -> bool {
         let shared = |resource: &&Resource| resource.shared;
-        self.rest.contains(&needed.filtered(|resource| !resource.shared))
-            && needed.iter().filter(shared).all(|it| self.rest.iter().any(|held| held == it))
+        let rest = &self.stock.rest;
+        rest.contains(&needed.filtered(|resource| !resource.shared))
+            && needed.iter().filter(shared).all(|it| rest.iter().any(|held| held == it))
     }
 
     /// Something is used from now on; what is shared stays in hand all the same.
     pub(super) fn spend(&mut self, used: &Resources) {
-        self.rest.remove_each(exclusive(used));
-        self.converted.remove_all(used);
+        self.stock.rest.remove_each(exclusive(used));
+        self.stock.converted.remove_all(used);
     }
 }
 
@@ -160,42 +173,69 @@ impl Accept {
         consume(draft, found);
         let message = format!("Task launched with invalid offers: {fault}");
         for operation in &self.operations {
-            if let Operation::Launch(tasks) | Operation::LaunchGroup(tasks) = operation {
-                for task in tasks {
-                    drop_task(draft, self.framework, task, (Reason::INVALID_OFFERS, &message));
+            match operation {
+                Operation::Launch(tasks) | Operation::LaunchGroup(tasks) => {
+                    for task in tasks {
+                        drop_task(draft, self.framework, task, (Reason::INVALID_OFFERS, &message));
+                    }
                 }
+                Operation::Convert(_, Some(id)) => {
+                    let (framework, operation) = (self.framework, id.clone());
+                    operation::refuse(draft, OperationKey { framework, operation }, &fault);
+                }
+                Operation::Convert(_, None) => {}
             }
         }
     }
 
     fn carry_out(&self, draft: &mut Draft<'_>, found: &[Arc<Offer>]) {
         let Some(first) = found.first() else { return };
-        let mut hand = Hand {
-            framework: self.framework,
+        let mut stock = Stock {
             agent: first.agent,
-            role: first.role.clone(),
             rest: Resources::default(),
             converted: Resources::default(),
         };
         for offer in found {
-            hand.rest.add_all(&offer.resources);
+            stock.rest.add_all(&offer.resources);
         }
         consume(draft, found);
+        let mut hand = Hand { framework: self.framework, role: first.role.clone(), stock };
         for operation in &self.operations {
             match operation {
                 Operation::Launch(tasks) => launch::launch(draft, &mut hand, tasks),
                 Operation::LaunchGroup(tasks) => launch::launch_group(draft, &mut hand, tasks),
-                // without an id nobody hears that it could not be done (semantics 87)
-                Operation::Reserve(given) => drop(operation::reserve(draft, &mut hand, given)),
-                Operation::Unreserve(given) => drop(operation::unreserve(draft, &mut hand, given)),
-                Operation::Create(given) => drop(operation::create(draft, &mut hand, given)),
-                Operation::Destroy(given) => drop(operation::destroy(draft, &mut hand, given)),
+                Operation::Convert(request, id) => convert(draft, &mut hand, request, id.as_ref()),
             }
         }
-        let left_over = hand.rest.without(&hand.converted);
-        let place = (hand.role, hand.agent);
+        let left_over = hand.stock.rest.without(&hand.stock.converted);
+        let place = (hand.role, hand.stock.agent);
         refuse(draft, self.framework, place, left_over, self.refuse_seconds);
     }
+}
+
+/// Converts what is in hand. Without an id nobody hears that it could not be done (semantics 87).
+fn convert(draft: &mut Draft<'_>, hand: &mut Hand, request: &Request, id: Option<&OperationId>) {
+    let framework = hand.framework;
+    let Some(description) = draft.state().frameworks.get(&framework) else { return };
+    let asker = Asker::Framework(description.description.clone(), hand.role.clone());
+    let key = id.map(|id| OperationKey { framework, operation: id.clone() });
+    let label = key.clone().map(|key| Label { update: fresh_update(draft), key });
+    let in_use = key.as_ref().filter(|key| draft.state().operations.contains_key(*key));
+    let done = match in_use {
+        Some(key) => Err(ConversionError::IdInUse(key.operation.clone())),
+        None => operation::convert(draft, &mut hand.stock, &asker, (request, label)),
+    };
+    if let (Some(key), Err(why)) = (key, done) {
+        operation::refuse(draft, key, &why);
+    }
+}
+
+/// A UUID (version 4 in form) for a status of what is recorded next.
+fn fresh_update(draft: &Draft<'_>) -> UpdateId {
+    let number = draft.state().cluster.events.0;
+    let bits = u128::from(draft.context().seed) << 64 | u128::from(number);
+    let version = bits & !(0xf << 76 | 0b11 << 62) | 0x4 << 76 | 0b10 << 62;
+    UpdateId(version.to_be_bytes())
 }
 
 fn consume(draft: &mut Draft<'_>, found: &[Arc<Offer>]) {
@@ -236,6 +276,7 @@ impl Fold for OffersAccepted {
 mod tests {
     use super::*;
     use crate::effect::FrameworkMessage;
+    use crate::id::AgentId;
     use crate::task::Fault;
     use crate::testing::{World, command_task, resources};
 

@@ -50,7 +50,7 @@ pub fn refusal_ms(refuse_seconds: Option<f64>, context: &Context) -> Option<u64>
 }
 
 /// Records a refusal, unless nothing was refused or the framework wants no filter.
-pub(super) fn refuse(
+pub(crate) fn refuse(
     draft: &mut Draft<'_>,
     framework: FrameworkId,
     place: (Role, AgentId),

@@ -35,7 +35,7 @@ pub(super) fn launch_group(draft: &mut Draft<'_>, hand: &mut Hand, tasks: &[Task
 
 /// Whether the agent cannot be given anything at present (semantics 83).
 fn unavailable(state: &State, hand: &Hand) -> Option<(Reason, &'static str)> {
-    match state.agents.get(&hand.agent) {
+    match state.agents.get(&hand.stock.agent) {
         None => Some((Reason::AGENT_REMOVED, "Agent removed")),
         Some(agent) if !agent.is_active() => {
             Some((Reason::AGENT_DISCONNECTED, "Agent disconnected"))
@@ -58,11 +58,11 @@ fn check(state: &State, hand: &Hand, task: &TaskSpec) -> Result<Resources, Strin
         Some(_) => return Err(format!("Task has duplicate ID: {}", task.id)),
         None => {}
     }
-    if task.agent != Some(hand.agent) {
+    if task.agent != Some(hand.stock.agent) {
         return Err(format!(
             "Task uses invalid agent {} while agent {} is expected",
             task.agent.map_or_else(|| "(unknown)".into(), |agent| state.agent_text(agent)),
-            state.agent_text(hand.agent)
+            state.agent_text(hand.stock.agent)
         ));
     }
     if let Some(Fault::Shape(fault)) = &task.fault {
@@ -80,7 +80,7 @@ fn check(state: &State, hand: &Hand, task: &TaskSpec) -> Result<Resources, Strin
     } else {
         Err(format!(
             "Total resources {needed} required by task and its executor is more than available {}",
-            hand.rest
+            hand.stock.rest
         ))
     }
 }
@@ -95,8 +95,11 @@ fn new_executor(
     let Some(wanted) = &task.executor else {
         return Ok(None);
     };
-    let key =
-        ExecutorKey { agent: hand.agent, framework: hand.framework, executor: wanted.id.clone() };
+    let key = ExecutorKey {
+        agent: hand.stock.agent,
+        framework: hand.framework,
+        executor: wanted.id.clone(),
+    };
     match state.executors.get(&key) {
         None => Ok(Some(NewExecutor {
             resources: wanted.resources.clone(),
@@ -117,7 +120,7 @@ fn start(draft: &mut Draft<'_>, hand: &mut Hand, task: &TaskSpec, needed: &Resou
     let new_executor = new_executor(draft.state(), hand, task).ok().flatten();
     draft.record(TaskLaunched {
         key: TaskKey { framework: hand.framework, task: task.id.clone() },
-        agent: hand.agent,
+        agent: hand.stock.agent,
         role: hand.role.clone(),
         resources: task.resources.clone(),
         executor: task.executor.as_ref().map(|executor| executor.id.clone()),
@@ -131,7 +134,7 @@ fn refuse(draft: &mut Draft<'_>, hand: &Hand, task: &TaskSpec, (reason, fault): 
     draft.record(TaskRefused {
         framework: hand.framework,
         task: task.id.clone(),
-        agent: Some(hand.agent),
+        agent: Some(hand.stock.agent),
         status: Arc::new(status),
     });
 }

@@ -13,9 +13,9 @@ mod launch;
 mod make;
 mod rescind;
 
-pub(crate) use accept::Hand;
 pub use accept::{Accept, OfferReference, OffersAccepted, Operation};
 pub use decline::{Decline, OffersDeclined};
+pub(crate) use filter::refuse;
 pub use filter::{OffersFiltered, REFUSE_DEFAULT_MS, REFUSE_MAX_MS, refusal_ms};
 pub use make::{OfferSpec, OffersMade};
 pub use rescind::OffersRescinded;

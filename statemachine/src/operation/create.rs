@@ -2,54 +2,36 @@
 
 use std::collections::BTreeSet;
 
-use super::convert::{Conversion, convert};
-use super::{ConversionError, Given, opened};
-use crate::capability::framework as capability;
-use crate::draft::Draft;
-use crate::framework::Description;
-use crate::offer::Hand;
+use super::{Asker, Conversion, ConversionError, Plan};
+use crate::agent::Agent;
 use crate::resources::{Name, Resource, Resources};
-use crate::state::State;
 
-/// Makes each volume named.
-pub(crate) fn create(
-    draft: &mut Draft<'_>,
-    hand: &mut Hand,
-    given: &Given,
-) -> Result<(), ConversionError> {
-    let volumes = check(draft.state(), hand, given)?.clone();
-    let space = volumes.iter().map(Resource::without_volume).collect();
-    convert(draft, hand, Conversion::Create, (space, volumes))
-}
-
-/// The rules of semantics 162, 126 and 128.
-fn check<'a>(
-    state: &'a State,
-    hand: &Hand,
-    given: &'a Given,
-) -> Result<&'a Resources, ConversionError> {
-    let (named, agent) = opened(state, hand, given)?;
-    let framework = state.frameworks.get(&hand.framework);
-    let framework = framework.map(|framework| &*framework.description);
+/// Turns space into each volume named (semantics 126, 128 and 162).
+pub(super) fn plan(
+    agent: &Agent,
+    asker: &Asker,
+    named: &Resources,
+) -> Result<Plan, ConversionError> {
     let mut taken: BTreeSet<_> = agent.total.iter().filter_map(Resource::volume_id).collect();
     let role = named.iter().next().and_then(Resource::role);
     for volume in named {
         let (Some(owner), Some(id)) = (volume.role(), volume.volume_id()) else {
             return Err(ConversionError::NotVolume(volume.clone()));
         };
-        check_one(volume, framework)?;
-        if Some(owner) != role {
-            let role = hand.role.clone();
+        check_one(volume, asker)?;
+        if let Some(role) = role.filter(|role| *role != owner) {
+            let role = role.clone();
             return Err(ConversionError::OtherRole { resource: volume.clone(), role });
         }
         if !taken.insert(id) {
             return Err(ConversionError::VolumeExists { id: id.1.clone(), role: owner.clone() });
         }
     }
-    Ok(named)
+    let consumed = named.iter().map(Resource::without_volume).collect();
+    Ok(Plan { kind: Conversion::Create, consumed, converted: named.clone() })
 }
 
-fn check_one(volume: &Resource, framework: Option<&Description>) -> Result<(), ConversionError> {
+fn check_one(volume: &Resource, asker: &Asker) -> Result<(), ConversionError> {
     let refused = || volume.clone();
     let mount = volume.disk.as_ref().is_some_and(|disk| !disk.volume.is_empty());
     if volume.name != Name::Disk || !mount {
@@ -58,13 +40,12 @@ fn check_one(volume: &Resource, framework: Option<&Description>) -> Result<(), C
     if volume.revocable {
         return Err(ConversionError::Revocable(refused()));
     }
-    let capable = framework.is_some_and(|it| it.capabilities.has(capability::SHARED_RESOURCES));
-    if volume.shared && !capable {
+    if volume.shared && !asker.may_share() {
         return Err(ConversionError::NotCapable(refused()));
     }
     let creator = volume.disk.as_ref().and_then(|disk| disk.persistence.as_ref());
     let creator = creator.and_then(|persistence| persistence.principal.as_ref());
-    match framework.and_then(|framework| framework.principal.as_ref()) {
+    match asker.principal() {
         Some(principal) if creator != Some(principal) => {
             let principal = principal.clone();
             Err(ConversionError::OtherPrincipal { resource: refused(), principal })
@@ -86,12 +67,12 @@ mod tests {
     use crate::{AgentId, TaskKey};
 
     fn reserve() -> Operation {
-        Operation::Reserve(Ok(reserved(&resources("disk:200"), ROLE)))
+        Operation::reserve(Ok(reserved(&resources("disk:200"), ROLE)))
     }
 
     /// RESERVE of 200 MB and then each CREATE; `come` volumes are made of `used` MB.
     fn check_created(creates: &[Resources], come: &Resources, used: u32) {
-        let creates = creates.iter().cloned().map(|volumes| Operation::Create(Ok(volumes)));
+        let creates = creates.iter().cloned().map(|volumes| Operation::create(Ok(volumes)));
         let operations = [reserve()].into_iter().chain(creates).collect();
         let left = reserved(&resources(&format!("disk:{}", 200 - used)), ROLE);
         check(operations, &resources("disk:200"), &plus(&left, come));
@@ -160,7 +141,7 @@ mod tests {
                 let persistence = disk.persistence.as_mut().expect("a volume");
                 persistence.principal = principal.map(Into::into);
             });
-            world.operate(framework, vec![Operation::Create(Ok(volume.clone()))]);
+            world.operate(framework, vec![Operation::create(Ok(volume.clone()))]);
             assert_eq!(total(&world).contains(&volume), made, "semantics 162: {principal:?}");
         }
     }
@@ -171,7 +152,7 @@ mod tests {
         world.agent("cpus:4;mem:4096;disk:1000");
         let framework = world.framework(&[ROLE]); // without SHARED_RESOURCES
         let volume = shared(&volume("a", ROLE, 50));
-        world.operate(framework, vec![reserve(), Operation::Create(Ok(volume.clone()))]);
+        world.operate(framework, vec![reserve(), Operation::create(Ok(volume.clone()))]);
         assert!(!total(&world).contains(&volume), "semantics 162");
     }
 
@@ -182,7 +163,7 @@ mod tests {
         let mut task = command_task("db", AgentId(0), "cpus:1;mem:128");
         task.resources.add_all(&volume);
         let operations =
-            vec![reserve(), Operation::Create(Ok(volume.clone())), Operation::Launch(vec![task])];
+            vec![reserve(), Operation::create(Ok(volume.clone())), Operation::Launch(vec![task])];
         world.operate(framework, operations);
         let key = TaskKey { framework, task: "db".into() };
         assert!(world.state.tasks[&key].resources.contains(&volume), "semantics 98");

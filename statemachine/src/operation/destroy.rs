@@ -1,40 +1,15 @@
 //! DESTROY: persistent volumes, with all that is in them, become reserved disk space again.
 
-use super::convert::{Conversion, convert};
-use super::{ConversionError, Given, opened};
+use super::{Conversion, ConversionError, Plan, Stock};
+use crate::agent::Agent;
 use crate::draft::Draft;
 use crate::id::OfferId;
-use crate::offer::{Hand, OffersRescinded};
+use crate::offer::OffersRescinded;
 use crate::resources::{Resource, Resources};
 use crate::state::State;
 
-/// Destroys each volume named.
-pub(crate) fn destroy(
-    draft: &mut Draft<'_>,
-    hand: &mut Hand,
-    given: &Given,
-) -> Result<(), ConversionError> {
-    let volumes = check(draft.state(), hand, given)?.clone();
-    let offers = offers_of(draft.state(), hand, &volumes);
-    if !offers.is_empty() {
-        draft.record(OffersRescinded { offers });
-    }
-    // several offers of a shared volume may be in hand; none of them is worth anything now
-    let copies = |rest: &Resources| rest.filtered(|held| volumes.iter().any(|it| it == held));
-    let extra = copies(&hand.rest).without(&volumes);
-    hand.rest.remove_all(&extra);
-    hand.converted.remove_all(&copies(&hand.converted));
-    let space = volumes.iter().map(Resource::without_volume).collect();
-    convert(draft, hand, Conversion::Destroy, (volumes, space))
-}
-
-/// The rules of semantics 163.
-fn check<'a>(
-    state: &'a State,
-    hand: &Hand,
-    given: &'a Given,
-) -> Result<&'a Resources, ConversionError> {
-    let (named, agent) = opened(state, hand, given)?;
+/// Destroys each volume named, which nobody may use (semantics 163).
+pub(super) fn plan(agent: &Agent, named: &Resources) -> Result<Plan, ConversionError> {
     for volume in named {
         let is_volume = |held: &Resource| held == volume;
         if volume.volume_id().is_none() {
@@ -47,16 +22,29 @@ fn check<'a>(
             return Err(ConversionError::VolumeInUse(volume.clone()));
         }
     }
-    if agent.total.contains(named) && hand.rest.contains(named) {
-        Ok(named)
-    } else {
-        Err(ConversionError::NotOffered(named.clone()))
+    if !agent.total.contains(named) {
+        return Err(ConversionError::NotOffered(named.clone()));
     }
+    let converted = named.iter().map(Resource::without_volume).collect();
+    Ok(Plan { kind: Conversion::Destroy, consumed: named.clone(), converted })
 }
 
-/// Other offers that hold one of the volumes, which must then be shared (semantics 99).
-fn offers_of(state: &State, hand: &Hand, volumes: &Resources) -> Vec<OfferId> {
-    let agent = state.agents.get(&hand.agent);
+/// Takes all other copies of shared volumes back: nothing they are offered in is worth anything once
+/// they are gone (semantics 99).
+pub(super) fn withdraw(draft: &mut Draft<'_>, stock: &mut Stock, volumes: &Resources) {
+    let offers = offers_of(draft.state(), stock, volumes);
+    if !offers.is_empty() {
+        draft.record(OffersRescinded { offers });
+    }
+    // several offers of a shared volume may be in hand
+    let copies = |rest: &Resources| rest.filtered(|held| volumes.iter().any(|it| it == held));
+    let extra = copies(&stock.rest).without(volumes);
+    stock.rest.remove_all(&extra);
+    stock.converted.remove_all(&copies(&stock.converted));
+}
+
+fn offers_of(state: &State, stock: &Stock, volumes: &Resources) -> Vec<OfferId> {
+    let agent = state.agents.get(&stock.agent);
     let offers = agent.into_iter().flat_map(|agent| &agent.offers);
     offers
         .filter(|offer| {
@@ -78,7 +66,7 @@ mod tests {
 
     fn made(volume: &Resources) -> Vec<Operation> {
         let space = reserved(&resources("disk:64"), ROLE);
-        vec![Operation::Reserve(Ok(space)), Operation::Create(Ok(volume.clone()))]
+        vec![Operation::reserve(Ok(space)), Operation::create(Ok(volume.clone()))]
     }
 
     /// A world with this volume, which a running task uses.
@@ -96,18 +84,18 @@ mod tests {
     fn a_volume_becomes_reserved_space_again() {
         for volume in [volume("v", ROLE, 64), shared(&volume("v", ROLE, 64))] {
             let mut operations = made(&volume);
-            operations.push(Operation::Destroy(Ok(volume)));
+            operations.push(Operation::destroy(Ok(volume)));
             check(operations, &resources("disk:64"), &reserved(&resources("disk:64"), ROLE));
         }
     }
 
     #[test]
     fn only_volumes_that_are_there_can_be_destroyed() {
-        check_refused(vec![Operation::Destroy(Ok(volume("v", ROLE, 64)))]); // semantics 163
-        check_refused(vec![Operation::Destroy(Ok(resources("cpus:1")))]);
-        check_refused(vec![Operation::Destroy(Ok(resources("")))]);
+        check_refused(vec![Operation::destroy(Ok(volume("v", ROLE, 64)))]); // semantics 163
+        check_refused(vec![Operation::destroy(Ok(resources("cpus:1")))]);
+        check_refused(vec![Operation::destroy(Ok(resources("")))]);
         let mut operations = made(&volume("v", ROLE, 64));
-        operations.push(Operation::Destroy(Ok(volume("v", ROLE, 63))));
+        operations.push(Operation::destroy(Ok(volume("v", ROLE, 63))));
         check(operations, &resources("disk:64"), &volume("v", ROLE, 64));
     }
 
@@ -115,10 +103,10 @@ mod tests {
     fn a_volume_in_use_stays_until_its_task_is_over() {
         let volume = shared(&volume("v", ROLE, 64));
         let (mut world, framework) = used(&volume);
-        world.operate(framework, vec![Operation::Destroy(Ok(volume.clone()))]);
+        world.operate(framework, vec![Operation::destroy(Ok(volume.clone()))]);
         assert!(total(&world).contains(&volume), "semantics 163");
         world.update(framework, "t", TaskState::Finished, 1).expect("taken");
-        world.operate(framework, vec![Operation::Destroy(Ok(volume.clone()))]);
+        world.operate(framework, vec![Operation::destroy(Ok(volume.clone()))]);
         assert!(!total(&world).contains(&volume));
     }
 
@@ -138,7 +126,7 @@ mod tests {
         let theirs = world.offers(other);
         let holds = |world: &World, offer| world.state.offers[offer].resources.contains(&volume);
         assert!(holds(&world, &mine[0]) && holds(&world, &theirs[0]));
-        world.accept(framework, &mine, vec![Operation::Destroy(Ok(volume.clone()))]);
+        world.accept(framework, &mine, vec![Operation::destroy(Ok(volume.clone()))]);
         assert_eq!(world.offers(other), [], "semantics 99");
         assert!(!total(&world).contains(&volume));
         assert!(

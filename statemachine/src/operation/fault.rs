@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::id::{Principal, Role};
-use crate::resources::{Resource, Resources};
+use crate::id::{OperationId, Principal, Role};
+use crate::resources::{Resource, Resources, Scalar};
 
 /// What is wrong with RESERVE, UNRESERVE, CREATE or DESTROY.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +69,32 @@ pub enum ConversionError {
         /// Whose.
         role: Role,
     },
+    /// The scheduler API cannot change reservations (semantics 90).
+    #[error("reservations are changed through the operator API only")]
+    Rereserved,
+    /// A new reservation of something else than what there was.
+    #[error("{0} is not what was reserved before under another name")]
+    OtherAmount(Resources),
+    /// A volume grows by space like its own (semantics 164).
+    #[error("{0} is not space like that of the volume")]
+    OtherSpace(Resource),
+    /// A volume shrinks by less than its size (semantics 164).
+    #[error("{volume} cannot shrink by {by}")]
+    OtherSize {
+        /// What.
+        volume: Resource,
+        /// By how much, in MB.
+        by: Scalar,
+    },
+    /// Shared, mounted or provided volumes keep their size (semantics 164).
+    #[error("{0} cannot be resized")]
+    Fixed(Resource),
+    /// It takes a resource provider, and this cluster has none.
+    #[error("{0} needs a resource provider, and the agent has none")]
+    Unsupported(&'static str),
+    /// The operation id is taken.
+    #[error("operation id {0} is in use")]
+    IdInUse(OperationId),
     /// Nothing to destroy (semantics 163).
     #[error("{0} is not on this agent")]
     VolumeUnknown(Resource),

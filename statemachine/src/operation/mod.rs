@@ -1,45 +1,154 @@
-//! Operations that convert resources: reservations made and undone, persistent volumes created and
-//! destroyed (semantics I). What they make can be used by later operations of the same ACCEPT
-//! (semantics 98).
+//! Operations that convert resources: reservations made and undone, persistent volumes created,
+//! resized and destroyed (semantics I). What they make can be used by later operations of the same
+//! ACCEPT (semantics 98), a new size excepted.
+//!
+//! An operation that a framework gave an id is followed: the framework hears of its end, and again
+//! until it has acknowledged that (semantics 86 to 91).
 
+mod acknowledge;
+mod confirm;
 mod convert;
 mod create;
 mod destroy;
 mod fault;
+mod follow;
+mod operate;
+mod reconcile;
+mod refuse;
 mod reserve;
+mod resize;
 mod unreserve;
 
 use std::sync::Arc;
 
-pub use convert::{Conversion, ResourcesConverted};
-pub(crate) use create::create;
-pub(crate) use destroy::destroy;
+pub use acknowledge::{Acknowledge, OperationAcknowledged};
+pub use confirm::{Confirm, OperationsFinished};
+pub(crate) use convert::convert;
+pub use convert::{Conversion, Label, ResourcesConverted};
 pub use fault::ConversionError;
-pub(crate) use reserve::reserve;
-pub(crate) use unreserve::unreserve;
+pub use follow::{Followed, OperationState, OperationUpdate};
+pub use operate::Operate;
+pub use reconcile::{Question, Reconcile};
+pub use refuse::OperationRefused;
+pub(crate) use refuse::refuse;
 
-use crate::agent::Agent;
-use crate::offer::Hand;
-use crate::resources::Resources;
+use crate::capability::framework as capability;
+use crate::framework::Description;
+use crate::id::{AgentId, Principal, Role};
+use crate::resources::{Resource, Resources, Scalar};
 use crate::state::State;
 
 /// The resources that an operation names, or why they could not be read.
-pub(crate) type Given = Result<Resources, Arc<str>>;
+pub type Given<T = Resources> = Result<T, Arc<str>>;
 
-/// What is named, and the agent that it must be on.
-fn opened<'a>(
-    state: &'a State,
-    hand: &Hand,
-    given: &'a Given,
-) -> Result<(&'a Resources, &'a Agent), ConversionError> {
-    let named = given.as_ref().map_err(|fault| ConversionError::Unreadable(fault.clone()))?;
-    if named.is_empty() {
-        return Err(ConversionError::Nothing);
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Hold resources for a role.
+    Reserve(Given),
+    /// Hold reserved resources, the first, for other roles, as the second say. Operators only
+    /// (semantics 90).
+    Rereserve(Given<(Resources, Resources)>),
+    /// Undo the last reservation of resources.
+    Unreserve(Given),
+    /// Make persistent volumes.
+    Create(Given),
+    /// Destroy persistent volumes and what is in them.
+    Destroy(Given),
+    /// Add space, the second, to a volume.
+    Grow(Given<(Resource, Resource)>),
+    /// Take so many MB from a volume.
+    Shrink(Given<(Resource, Scalar)>),
+    /// Something that no agent of this cluster can do, by its name.
+    Unsupported(&'static str),
+}
+
+/// Resources of one agent that are at hand to be converted.
+#[derive(Debug)]
+pub(crate) struct Stock {
+    pub(crate) agent: AgentId,
+    /// What is still there.
+    pub(crate) rest: Resources,
+    /// What was made of it and nothing has used yet.
+    pub(crate) converted: Resources,
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(crate) enum Asker {
+    /// A framework, with what was offered to it for this role.
+    Framework(Arc<Description>, Role),
+    /// An operator.
+    Operator(Option<Principal>),
+}
+
+impl Asker {
+    /// Who is to be named as reserver or creator.
+    fn principal(&self) -> Option<&Principal> {
+        match self {
+            Self::Framework(description, _) => description.principal.as_ref(),
+            Self::Operator(principal) => principal.as_ref(),
+        }
     }
-    match state.agents.get(&hand.agent) {
-        Some(agent) if agent.is_active() => Ok((named, agent)),
-        Some(_) | None => Err(ConversionError::AgentAway),
+
+    fn may_share(&self) -> bool {
+        match self {
+            Self::Framework(description, _) => {
+                description.capabilities.has(capability::SHARED_RESOURCES)
+            }
+            Self::Operator(_) => true,
+        }
     }
+}
+
+/// What an operation comes to, if what it consumes is at hand.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) kind: Conversion,
+    pub(crate) consumed: Resources,
+    pub(crate) converted: Resources,
+}
+
+/// Checks what is asked for against the rules and the agent.
+pub(crate) fn plan(
+    state: &State,
+    agent: AgentId,
+    asker: &Asker,
+    request: &Request,
+) -> Result<Plan, ConversionError> {
+    let agent = match state.agents.get(&agent) {
+        Some(agent) if agent.is_active() => &**agent,
+        Some(_) | None => return Err(ConversionError::AgentAway),
+    };
+    match request {
+        Request::Reserve(given) => reserve::plan(asker, opened(given)?),
+        Request::Rereserve(given) => {
+            let (source, target) = given.as_ref().map_err(unreadable)?;
+            reserve::plan_again(asker, source, target)
+        }
+        Request::Unreserve(given) => unreserve::plan(opened(given)?),
+        Request::Create(given) => create::plan(agent, asker, opened(given)?),
+        Request::Destroy(given) => destroy::plan(agent, opened(given)?),
+        Request::Grow(given) => {
+            let (volume, addition) = given.as_ref().map_err(unreadable)?;
+            resize::plan_grow(volume, addition)
+        }
+        Request::Shrink(given) => {
+            let (volume, by) = given.as_ref().map_err(unreadable)?;
+            resize::plan_shrink(volume, *by)
+        }
+        Request::Unsupported(name) => Err(ConversionError::Unsupported(name)),
+    }
+}
+
+/// What is named, which must be something.
+fn opened(given: &Given) -> Result<&Resources, ConversionError> {
+    let named = given.as_ref().map_err(unreadable)?;
+    if named.is_empty() { Err(ConversionError::Nothing) } else { Ok(named) }
+}
+
+fn unreadable(fault: &Arc<str>) -> ConversionError {
+    ConversionError::Unreadable(fault.clone())
 }
 
 #[cfg(test)]

@@ -1,57 +1,61 @@
-//! RESERVE: resources are held for the role that was offered them.
+//! RESERVE: resources are held for the role that was offered them, or that an operator names.
 
-use super::convert::{Conversion, convert};
-use super::{ConversionError, Given, opened};
-use crate::draft::Draft;
-use crate::id::Principal;
-use crate::offer::Hand;
+use super::{Asker, Conversion, ConversionError, Plan};
 use crate::resources::{ReservationKind, Resource, Resources};
-use crate::state::State;
 
-/// Pushes the last reservation of each resource named.
-pub(crate) fn reserve(
-    draft: &mut Draft<'_>,
-    hand: &mut Hand,
-    given: &Given,
-) -> Result<(), ConversionError> {
-    let reserved = check(draft.state(), hand, given)?.clone();
-    let unreserved = reserved.iter().map(Resource::unreserved).collect();
-    convert(draft, hand, Conversion::Reserve, (unreserved, reserved))
+/// Pushes the last reservation of each resource named (semantics 159, 122 and 127).
+pub(super) fn plan(asker: &Asker, named: &Resources) -> Result<Plan, ConversionError> {
+    check(asker, named)?;
+    let consumed = named.iter().map(Resource::unreserved).collect();
+    Ok(Plan { kind: Conversion::Reserve, consumed, converted: named.clone() })
 }
 
-/// The rules of semantics 159, 122 and 127.
-fn check<'a>(
-    state: &'a State,
-    hand: &Hand,
-    given: &'a Given,
-) -> Result<&'a Resources, ConversionError> {
-    let (named, _) = opened(state, hand, given)?;
-    let framework = state.frameworks.get(&hand.framework).map(|framework| &framework.description);
-    if !framework.is_some_and(|framework| framework.roles.contains(&hand.role)) {
-        return Err(ConversionError::NotSubscribed(hand.role.clone()));
+/// Makes resources that are reserved for some roles, or for none, reserved for others.
+pub(super) fn plan_again(
+    asker: &Asker,
+    source: &Resources,
+    target: &Resources,
+) -> Result<Plan, ConversionError> {
+    if let Asker::Framework(..) = asker {
+        return Err(ConversionError::Rereserved);
     }
-    let principal = framework.and_then(|framework| framework.principal.as_ref());
+    check(asker, target)?;
+    if let Some(volume) = source.iter().find(|it| it.volume_id().is_some()) {
+        return Err(ConversionError::IsVolume(volume.clone()));
+    }
+    let original = |some: &Resources| some.iter().map(Resource::original).collect::<Resources>();
+    if source.is_empty() || original(source) != original(target) {
+        return Err(ConversionError::OtherAmount(target.clone()));
+    }
+    let (consumed, converted) = (source.clone(), target.clone());
+    Ok(Plan { kind: Conversion::Reserve, consumed, converted })
+}
+
+fn check(asker: &Asker, named: &Resources) -> Result<(), ConversionError> {
+    if let Asker::Framework(framework, role) = asker
+        && !framework.roles.contains(role)
+    {
+        return Err(ConversionError::NotSubscribed(role.clone()));
+    }
     let provider = named.iter().next().and_then(|first| first.provider.clone());
     for resource in named {
-        check_one(resource, hand, principal)?;
+        check_one(resource, asker)?;
         if resource.provider != provider {
             return Err(ConversionError::OtherProvider(resource.clone()));
         }
     }
-    Ok(named)
+    Ok(())
 }
 
-fn check_one(
-    resource: &Resource,
-    hand: &Hand,
-    principal: Option<&Principal>,
-) -> Result<(), ConversionError> {
+fn check_one(resource: &Resource, asker: &Asker) -> Result<(), ConversionError> {
     let refused = || resource.clone();
-    let Some(last) = resource.dynamic_reservation() else {
+    let Some(last) = resource.dynamic_reservation().filter(|last| &*last.role != "*") else {
         return Err(ConversionError::NotReserved(refused()));
     };
-    if last.role != hand.role || &*last.role == "*" {
-        return Err(ConversionError::OtherRole { resource: refused(), role: hand.role.clone() });
+    if let Asker::Framework(_, role) = asker
+        && last.role != *role
+    {
+        return Err(ConversionError::OtherRole { resource: refused(), role: role.clone() });
     }
     let stack = resource.reservations.windows(2);
     let mut refined = stack.map(|pair| {
@@ -61,7 +65,7 @@ fn check_one(
         return Err(ConversionError::NotRefined(refused()));
     }
     if let Some(principal) =
-        principal.filter(|principal| last.principal.as_ref() != Some(principal))
+        asker.principal().filter(|principal| last.principal.as_ref() != Some(*principal))
     {
         let principal = principal.clone();
         return Err(ConversionError::OtherPrincipal { resource: refused(), principal });
@@ -77,13 +81,14 @@ fn check_one(
 
 #[cfg(test)]
 mod tests {
+    use super::super::Request;
     use super::super::testing::{ROLE, check, check_refused, subscribe, total, world};
     use crate::offer::Operation;
     use crate::resources::{Reservation, Resource, Resources};
     use crate::testing::{World, plus, reserved, resources, volume};
 
     fn reserve(resources: &Resources) -> Vec<Operation> {
-        vec![Operation::Reserve(Ok(resources.clone()))]
+        vec![Operation::reserve(Ok(resources.clone()))]
     }
 
     /// What it takes to reserve `cpus:1`, changed.
@@ -116,7 +121,7 @@ mod tests {
         check_refused(reserve(&reserved(&resources("cpus:4.001"), ROLE)));
         check_refused(reserve(&plus(&resources("cpus:1"), &reserved(&resources("mem:1"), ROLE))));
         check_refused(reserve(&Resources::default()));
-        check_refused(vec![Operation::Reserve(Err("not readable".into()))]);
+        check_refused(vec![Operation::reserve(Err("not readable".into()))]);
     }
 
     #[test]
@@ -143,7 +148,9 @@ mod tests {
         check_refused(altered(|resource| resource.shared = true));
         check_refused(reserve(&volume("v", ROLE, 64)));
         let provided = altered(|resource| resource.provider = Some("p".into()));
-        let [Operation::Reserve(Ok(provided))] = &provided[..] else { panic!("one operation") };
+        let [Operation::Convert(Request::Reserve(Ok(provided)), _)] = &provided[..] else {
+            panic!("one operation")
+        };
         let mixed = plus(provided, &reserved(&resources("mem:1"), ROLE));
         check_refused(reserve(&mixed)); // semantics 159
     }

@@ -1,30 +1,11 @@
 //! UNRESERVE: the last reservation of resources is undone.
 
-use super::convert::{Conversion, convert};
-use super::{ConversionError, Given, opened};
-use crate::draft::Draft;
-use crate::offer::Hand;
+use super::{Conversion, ConversionError, Plan};
 use crate::resources::{Resource, Resources};
-use crate::state::State;
 
-/// Pops the last reservation of each resource named.
-pub(crate) fn unreserve(
-    draft: &mut Draft<'_>,
-    hand: &mut Hand,
-    given: &Given,
-) -> Result<(), ConversionError> {
-    let reserved = check(draft.state(), hand, given)?.clone();
-    let unreserved = reserved.iter().map(Resource::unreserved).collect();
-    convert(draft, hand, Conversion::Unreserve, (reserved, unreserved))
-}
-
-/// The rules of semantics 161.
-fn check<'a>(
-    state: &'a State,
-    hand: &Hand,
-    given: &'a Given,
-) -> Result<&'a Resources, ConversionError> {
-    let (named, _) = opened(state, hand, given)?;
+/// Pops the last reservation of each resource named, which must be a dynamic one and hold no volume
+/// (semantics 161).
+pub(super) fn plan(named: &Resources) -> Result<Plan, ConversionError> {
     for resource in named {
         if resource.dynamic_reservation().is_none() {
             return Err(ConversionError::NotReserved(resource.clone()));
@@ -33,7 +14,8 @@ fn check<'a>(
             return Err(ConversionError::IsVolume(resource.clone()));
         }
     }
-    Ok(named)
+    let converted = named.iter().map(Resource::unreserved).collect();
+    Ok(Plan { kind: Conversion::Unreserve, consumed: named.clone(), converted })
 }
 
 #[cfg(test)]
@@ -45,7 +27,7 @@ mod tests {
 
     fn reserve_then_unreserve(some: &Resources, unreserved: &Resources) -> Vec<Operation> {
         let some = reserved(some, ROLE);
-        vec![Operation::Reserve(Ok(some)), Operation::Unreserve(Ok(unreserved.clone()))]
+        vec![Operation::reserve(Ok(some)), Operation::unreserve(Ok(unreserved.clone()))]
     }
 
     #[test]
@@ -62,10 +44,10 @@ mod tests {
     #[test]
     fn only_dynamic_reservations_in_hand_can_be_undone() {
         for text in ["cpus(eng):2", "cpus:1", ""] {
-            check_refused(vec![Operation::Unreserve(Ok(resources(text)))]);
+            check_refused(vec![Operation::unreserve(Ok(resources(text)))]);
         }
-        check_refused(vec![Operation::Unreserve(Ok(reserved(&resources("cpus:1"), ROLE)))]);
-        check_refused(vec![Operation::Unreserve(Err("not readable".into()))]);
+        check_refused(vec![Operation::unreserve(Ok(reserved(&resources("cpus:1"), ROLE)))]);
+        check_refused(vec![Operation::unreserve(Err("not readable".into()))]);
     }
 
     #[test]
@@ -73,9 +55,9 @@ mod tests {
         let space = reserved(&resources("disk:64"), ROLE);
         let volume = volume("v", ROLE, 64);
         let operations = vec![
-            Operation::Reserve(Ok(plus(&space, &reserved(&resources("cpus:1"), ROLE)))),
-            Operation::Create(Ok(volume.clone())),
-            Operation::Unreserve(Ok(volume.clone())), // semantics 161
+            Operation::reserve(Ok(plus(&space, &reserved(&resources("cpus:1"), ROLE)))),
+            Operation::create(Ok(volume.clone())),
+            Operation::unreserve(Ok(volume.clone())), // semantics 161
         ];
         let come = plus(&volume, &reserved(&resources("cpus:1"), ROLE));
         check(operations, &resources("disk:64;cpus:1"), &come);

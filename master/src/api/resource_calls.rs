@@ -1,0 +1,101 @@
+//! What operators do with the resources of agents: reservations and persistent volumes, over the v1
+//! API and the endpoints from before it (semantics 166 to 169).
+
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use protocol::v1::Resource;
+use protocol::v1::master::Call;
+use statemachine::Rejection;
+use statemachine::operation::{Operate, Request};
+
+use super::body::{Body, Refusal, status};
+use super::leader;
+use super::route::{Endpoint, parameter};
+use crate::convert::operation;
+use crate::master::Master;
+
+/// Carries out the one of these that a call is.
+pub(super) async fn answer(
+    master: &Master,
+    term: u64,
+    call: &Call,
+) -> Result<Response<Body>, Refusal> {
+    let (agent, request) = read(call).ok_or_else(|| {
+        // only the two that resize may leave it out (semantics 167)
+        Refusal::BadRequest("Failed to validate master::Call: 'agent_id' is not set".to_owned())
+    })?;
+    operate(master, term, &agent, request).await
+}
+
+/// The agent that a call names, and what to do with its resources.
+fn read(call: &Call) -> Option<(String, Request)> {
+    if let Some(it) = &call.reserve_resources {
+        let request = operation::reserve(&it.source, &it.resources);
+        return Some((it.agent_id.value.clone(), request));
+    }
+    if let Some(it) = &call.unreserve_resources {
+        let request = Request::Unreserve(operation::given(&it.resources));
+        return Some((it.agent_id.value.clone(), request));
+    }
+    if let Some(it) = &call.create_volumes {
+        let request = Request::Create(operation::given(&it.volumes));
+        return Some((it.agent_id.value.clone(), request));
+    }
+    if let Some(it) = &call.destroy_volumes {
+        let request = Request::Destroy(operation::given(&it.volumes));
+        return Some((it.agent_id.value.clone(), request));
+    }
+    if let Some(it) = &call.grow_volume {
+        let request = operation::grow(&it.volume, &it.addition);
+        return Some((it.agent_id.as_ref()?.value.clone(), request));
+    }
+    let it = call.shrink_volume.as_ref()?;
+    let request = operation::shrink(&it.volume, it.subtract);
+    Some((it.agent_id.as_ref()?.value.clone(), request))
+}
+
+/// The classic form: `slaveId=ID&resources=JSON`, or `volumes=JSON` (semantics 169).
+pub(super) async fn answer_form(
+    master: &Master,
+    endpoint: Endpoint,
+    parts: &Parts,
+    body: &[u8],
+) -> Result<Response<Body>, Refusal> {
+    let term = leader::leading(master, &parts.uri)?;
+    if parts.method != Method::POST {
+        return Err(Refusal::MethodNotAllowed("POST", parts.method.to_string()));
+    }
+    let form = std::str::from_utf8(body).unwrap_or_default();
+    let part = |name: &str| {
+        parameter(form, name).ok_or_else(|| {
+            Refusal::BadRequest(format!("Missing '{name}' query parameter in the request body"))
+        })
+    };
+    let agent = part("slaveId")?;
+    let request = match endpoint {
+        Endpoint::Reserve => Request::Reserve(operation::given(&list(&part("resources")?)?)),
+        Endpoint::Unreserve => Request::Unreserve(operation::given(&list(&part("resources")?)?)),
+        Endpoint::CreateVolumes => Request::Create(operation::given(&list(&part("volumes")?)?)),
+        _ => Request::Destroy(operation::given(&list(&part("volumes")?)?)),
+    };
+    operate(master, term, &agent, request).await
+}
+
+fn list(text: &str) -> Result<Vec<Resource>, Refusal> {
+    protocol::json::list_from_slice(text.as_bytes())
+        .map_err(|error| Refusal::BadRequest(format!("Error in parsing resources: {error}")))
+}
+
+async fn operate(
+    master: &Master,
+    term: u64,
+    agent: &str,
+    request: Request,
+) -> Result<Response<Body>, Refusal> {
+    let agent = master.committed.state().parse_agent(agent);
+    match master.ask(term, Operate { agent, request }, 0).await.map_err(|_| leader::lost())? {
+        Ok(_) => Ok(status(StatusCode::ACCEPTED)),
+        Err(Rejection::Conflict(what)) => Err(Refusal::Conflict(what.to_string())),
+        Err(rejection) => Err(Refusal::BadRequest(rejection.to_string())),
+    }
+}

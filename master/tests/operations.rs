@@ -1,0 +1,156 @@
+//! Reservations and volumes over real sockets: what schedulers and operators ask, and hear of it.
+
+mod world;
+
+use protocol::agents::{Confirm, from_agent};
+use serde_json::{Value, json};
+use world::Cluster;
+use world::agent::{Agent, hello};
+use world::scheduler::{Scheduler, info, operator};
+
+const AGENT_HAS: &str = "cpus:4;mem:1024;disk:1000";
+
+fn reserved(name: &str, value: f64, role: &str) -> Value {
+    json!({
+        "name": name, "type": "SCALAR", "scalar": {"value": value},
+        "reservations": [{"type": "DYNAMIC", "role": role}],
+    })
+}
+
+fn volume(megabytes: f64, role: &str) -> Value {
+    let mut volume = reserved("disk", megabytes, role);
+    volume["disk"] = json!({
+        "persistence": {"id": "v"},
+        "volume": {"container_path": "data", "mode": "RW"},
+    });
+    volume
+}
+
+/// semantics 91, 218
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operation_with_an_id_is_followed_to_its_end() {
+    let cluster = Cluster::start(1).await;
+    let address = cluster.leader().await;
+    let mut scheduler = Scheduler::subscribe(&address, info("first")).await;
+    let mut agent = Agent::connect(&address, hello(AGENT_HAS)).await;
+    let offer = scheduler.offer().await;
+    let operation = |id: &str, cpus: f64| {
+        let reserve = json!({"resources": [reserved("cpus", cpus, "test")]});
+        json!({"type": "RESERVE", "id": {"value": id}, "reserve": reserve})
+    };
+    scheduler
+        .accepted(json!({"type": "ACCEPT", "accept": {
+            "offer_ids": [offer["id"]],
+            "operations": [operation("good", 1.0), operation("bad", 99.0)],
+            "filters": {"refuse_seconds": 0.0},
+        }}))
+        .await;
+    let refused = scheduler.expect("UPDATE_OPERATION_STATUS").await;
+    let status = &refused["update_operation_status"]["status"];
+    assert_eq!(status["state"], "OPERATION_ERROR", "{refused}");
+    assert_eq!(status["operation_id"]["value"], "bad");
+    assert_eq!((&status["uuid"], &status["agent_id"]), (&Value::Null, &Value::Null));
+
+    let shown = operator(&address, &json!({"type": "GET_OPERATIONS"})).await.json();
+    let shown = &shown["get_operations"]["operations"][0];
+    assert_eq!(shown["latest_status"]["state"], "OPERATION_PENDING", "{shown}");
+    assert_eq!(shown["info"]["reserve"]["resources"][0]["name"], "cpus", "{shown}");
+
+    let index = agent.reserved().await;
+    agent.say(from_agent::Message::Confirm(Confirm { index })).await;
+    let finished = scheduler.expect("UPDATE_OPERATION_STATUS").await;
+    let status = &finished["update_operation_status"]["status"];
+    assert_eq!(status["state"], "OPERATION_FINISHED", "{finished}");
+    assert_eq!(status["agent_id"]["value"], agent.id.as_str());
+    assert_eq!(status["converted_resources"][0]["name"], "cpus", "{finished}");
+    scheduler
+        .accepted(json!({"type": "ACKNOWLEDGE_OPERATION_STATUS", "acknowledge_operation_status": {
+            "operation_id": status["operation_id"], "uuid": status["uuid"]["value"],
+            "agent_id": status["agent_id"],
+        }}))
+        .await;
+    scheduler
+        .accepted(json!({"type": "RECONCILE_OPERATIONS", "reconcile_operations": {
+            "operations": [{"operation_id": {"value": "good"}}],
+        }}))
+        .await;
+    let answer = scheduler.expect("UPDATE_OPERATION_STATUS").await;
+    let status = &answer["update_operation_status"]["status"];
+    assert_eq!(status["state"], "OPERATION_UNKNOWN", "it is over and acknowledged: {answer}");
+}
+
+/// semantics 166 to 169
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_reserve_and_make_volumes() {
+    let cluster = Cluster::start(1).await;
+    let address = cluster.leader().await;
+    let agent = Agent::connect(&address, hello(AGENT_HAS)).await;
+    let call = async |r#type: &str, mut part: Value| {
+        part["agent_id"] = json!({"value": agent.id});
+        let name = r#type.to_lowercase();
+        operator(&address, &json!({"type": r#type, name: part})).await
+    };
+    let space = json!({"resources": [reserved("disk", 100.0, "db")]});
+    assert_eq!(call("RESERVE_RESOURCES", space.clone()).await.status, 202);
+    let made = json!({"volumes": [volume(64.0, "db")]});
+    assert_eq!(call("CREATE_VOLUMES", made.clone()).await.status, 202);
+    let again = call("CREATE_VOLUMES", made).await;
+    assert_eq!(again.status, 400, "{}", again.text());
+    let grown = json!({"volume": volume(64.0, "db"), "addition": reserved("disk", 16.0, "db")});
+    assert_eq!(call("GROW_VOLUME", grown).await.status, 202);
+    let shrunk = json!({"volume": volume(80.0, "db"), "subtract": {"value": 30.0}});
+    assert_eq!(call("SHRINK_VOLUME", shrunk).await.status, 202);
+    assert_eq!(call("UNRESERVE_RESOURCES", space.clone()).await.status, 409);
+    let gone = json!({"volumes": [volume(50.0, "db")]});
+    assert_eq!(call("DESTROY_VOLUMES", gone).await.status, 202);
+    assert_eq!(call("UNRESERVE_RESOURCES", space).await.status, 202);
+
+    let unknown = json!({"type": "RESERVE_RESOURCES", "reserve_resources": {
+        "agent_id": {"value": "nobody"}, "resources": [reserved("disk", 1.0, "db")],
+    }});
+    let refused = operator(&address, &unknown).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("No agent found"), "{}", refused.text());
+
+    let form = |id: &str| {
+        let resources = json!([reserved("cpus", 1.0, "db")]).to_string();
+        format!("slaveId={id}&resources={resources}")
+    };
+    let reserve = world::http::post(&address, "/reserve", &form(&agent.id)).await;
+    assert_eq!(reserve.status, 202, "{}", reserve.text());
+    let unreserve = world::http::post(&address, "/master/unreserve", &form(&agent.id)).await;
+    assert_eq!(unreserve.status, 202, "{}", unreserve.text());
+    let refused = world::http::post(&address, "/reserve", "resources=[]").await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("slaveId"), "{}", refused.text());
+}
+
+/// semantics 54, 63, 73
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_framework_changes_its_roles_over_its_stream() {
+    let cluster = Cluster::start(1).await;
+    let address = cluster.leader().await;
+    let mut scheduler = Scheduler::subscribe(&address, info("first")).await;
+    let _agent = Agent::connect(&address, hello(AGENT_HAS)).await;
+    let offer = scheduler.offer().await;
+    let update = |change: &dyn Fn(&mut Value)| {
+        let mut info = info("first");
+        info["id"] = offer["framework_id"].clone();
+        change(&mut info);
+        json!({"type": "UPDATE_FRAMEWORK", "update_framework": {"framework_info": info}})
+    };
+    let other = scheduler.call(update(&|info| info["user"] = "other".into())).await;
+    assert_eq!(other.status, 400, "{}", other.text());
+    assert!(other.text().starts_with("FrameworkInfo update is not valid"), "{}", other.text());
+    let strange = scheduler.call(update(&|info| info["roles"] = json!(["a/../b"]))).await;
+    assert!(strange.text().starts_with("Supplied FrameworkInfo"), "{}", strange.text());
+    let nameless = scheduler.call(update(&|info| info["id"] = json!({"value": "x"}))).await;
+    assert!(nameless.text().contains("differs from"), "{}", nameless.text());
+
+    let changed = scheduler.call(update(&|info| info["roles"] = json!(["elsewhere"]))).await;
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    let rescinded = scheduler.expect("RESCIND").await;
+    assert_eq!(rescinded["rescind"]["offer_id"], offer["id"]);
+    let offer = scheduler.offer().await;
+    assert_eq!(offer["allocation_info"]["role"], "elsewhere");
+}

@@ -1,0 +1,144 @@
+//! An operator converts resources of an agent. What it takes is taken back from offers, if need be.
+
+use super::{Asker, ConversionError, Request, Stock, convert, plan};
+use crate::agent::Agent;
+use crate::command::Decide;
+use crate::draft::{Draft, Reply};
+use crate::id::{AgentId, OfferId};
+use crate::offer::{OffersRescinded, refuse};
+use crate::rejection::Rejection;
+use crate::resources::Resources;
+use crate::state::State;
+
+/// `RESERVE_RESOURCES`, `CREATE_VOLUMES` and their like (semantics 166 to 168).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operate {
+    /// Whose resources; none if that is no agent of this cluster.
+    pub agent: Option<AgentId>,
+    /// What to do.
+    pub request: Request,
+}
+
+impl Decide for Operate {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
+        let asker = Asker::Operator(draft.context().principal.clone());
+        let state = draft.state();
+        let agent = self.agent.and_then(|agent| state.agents.get(&agent)).cloned();
+        let agent = agent.filter(|agent| agent.is_active());
+        let agent =
+            agent.ok_or_else(|| Rejection::Invalid("No agent found with specified ID".into()))?;
+        let invalid = |error: ConversionError| {
+            let name = state.agent_text(agent.id);
+            Rejection::Invalid(format!("Invalid operation on agent {name}: {error}").into())
+        };
+        let consumed = plan(state, agent.id, &asker, &self.request).map_err(invalid)?.consumed;
+        let (offers, rest) = recovered(state, &agent, &consumed).ok_or_else(|| {
+            let what = format!("{consumed} is not free on agent {}", state.agent_text(agent.id));
+            Rejection::Conflict(what.into())
+        })?;
+        take_back(draft, offers);
+        let mut stock = Stock { agent: agent.id, rest, converted: Resources::default() };
+        // it was checked above, and taking offers back changes nothing that was looked at
+        convert(draft, &mut stock, &asker, (&self.request, None))
+            .map_err(|error| Rejection::Invalid(error.to_string().into()))?;
+        Ok(Reply::Done)
+    }
+}
+
+/// The offers to rescind, one by one, until all that is needed is free, and what is free then; none
+/// if it never is.
+fn recovered(
+    state: &State,
+    agent: &Agent,
+    needed: &Resources,
+) -> Option<(Vec<OfferId>, Resources)> {
+    let mut free = agent.free();
+    let mut offers = Vec::new();
+    for id in &agent.offers {
+        if free.contains(needed) {
+            break;
+        }
+        if let Some(offer) = state.offers.get(id) {
+            free.add_all(&offer.resources.filtered(|resource| !resource.shared));
+            offers.push(*id);
+        }
+    }
+    free.contains(needed).then_some((offers, free))
+}
+
+/// Rescinds offers, and keeps their resources from who had them for a while (semantics 168).
+fn take_back(draft: &mut Draft<'_>, offers: Vec<OfferId>) {
+    if offers.is_empty() {
+        return;
+    }
+    let taken: Vec<_> =
+        offers.iter().filter_map(|id| draft.state().offers.get(id)).cloned().collect();
+    draft.record(OffersRescinded { offers });
+    for offer in taken {
+        let place = (offer.role.clone(), offer.agent);
+        refuse(draft, offer.framework, place, offer.resources.clone(), None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ROLE, total, world};
+    use super::*;
+    use crate::testing::{World, plus, reserved, resources, volume};
+
+    fn operate(world: &mut World, request: Request) -> Result<Reply, Rejection> {
+        world.ask(Operate { agent: Some(AgentId(0)), request })
+    }
+
+    /// semantics 168
+    #[test]
+    fn offers_give_back_what_an_operator_takes() {
+        let (mut world, framework) = world();
+        world.allocate();
+        let some = reserved(&resources("cpus:1;disk:100"), "db");
+        operate(&mut world, Request::Reserve(Ok(some.clone()))).expect("done");
+        assert!(world.offers(framework).is_empty());
+        assert!(total(&world).contains(&some));
+        assert_eq!(world.state.book.filters.len(), 1);
+        operate(&mut world, Request::Create(Ok(volume("v", "db", 64)))).expect("done");
+        operate(&mut world, Request::Destroy(Ok(volume("v", "db", 64)))).expect("done");
+        operate(&mut world, Request::Unreserve(Ok(some.clone()))).expect("done");
+        assert!(!total(&world).contains(&some));
+    }
+
+    /// semantics 90
+    #[test]
+    fn reservations_move_between_roles() {
+        let (mut world, _) = world();
+        let (one, other) =
+            (reserved(&resources("cpus:1"), "a"), reserved(&resources("cpus:1"), "b"));
+        operate(&mut world, Request::Reserve(Ok(one.clone()))).expect("done");
+        let before = total(&world);
+        operate(&mut world, Request::Rereserve(Ok((one.clone(), other.clone())))).expect("done");
+        assert_eq!(plus(&total(&world), &one), plus(&before, &other));
+        let more = reserved(&resources("cpus:2"), "a");
+        let refused = operate(&mut world, Request::Rereserve(Ok((other, more))));
+        assert!(matches!(refused, Err(Rejection::Invalid(_))), "{refused:?}");
+    }
+
+    /// semantics 166
+    #[test]
+    fn what_is_wrong_is_refused_and_what_is_used_conflicts() {
+        let (mut world, framework) = world();
+        world.launch(framework, "t", "cpus:4;mem:64");
+        let some = Request::Reserve(Ok(reserved(&resources("cpus:4"), "db")));
+        let refused = operate(&mut world, some.clone());
+        assert!(matches!(refused, Err(Rejection::Conflict(_))), "{refused:?}");
+        let refused = world.ask(Operate { agent: None, request: some });
+        assert!(matches!(refused, Err(Rejection::Invalid(_))), "{refused:?}");
+        for request in [
+            Request::Reserve(Ok(resources("cpus:1"))),
+            Request::Reserve(Ok(reserved(&resources("cpus:1"), "*"))),
+            Request::Destroy(Ok(volume("v", ROLE, 64))),
+            Request::Unsupported("CREATE_DISK"),
+        ] {
+            let refused = operate(&mut world, request);
+            assert!(matches!(refused, Err(Rejection::Invalid(_))), "{refused:?}");
+        }
+    }
+}
