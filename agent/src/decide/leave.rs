@@ -68,7 +68,9 @@ impl Turn<'_> {
         if !is_empty || leaving.farewell == Farewell::Owed {
             return;
         }
-        if leaving.farewell == Farewell::Taken {
+        // who is not wanted under its id, and has ended all it ran, may come back under another: on a
+        // machine that is in service again nobody has to clear the work directory first
+        if leaving.farewell == Farewell::Taken || matches!(leaving.end, End::Removed(_)) {
             self.record(Event::Unregistered);
         }
         self.effect(Effect::Stop(leaving.end));
@@ -149,6 +151,6 @@ mod tests {
     #[test]
     fn an_agent_that_is_not_wanted_ends_without_farewell() {
         let removed = End::Removed("no".to_owned());
-        check(vec![welcome(), refused()], 0, Some(&removed), true);
+        check(vec![welcome(), refused()], 0, Some(&removed), false);
     }
 }

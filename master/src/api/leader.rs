@@ -45,7 +45,8 @@ pub(super) fn leading_still(master: &Master, term: u64) -> Result<(), Refusal> {
 
 /// The answer to a call whose outcome is not known, because leadership went.
 pub(super) fn lost() -> Refusal {
-    Refusal::Unavailable("Leadership was lost before the call was committed".to_owned())
+    Refusal::Unavailable("Leadership was lost before the call was known to be committed: it may have happened, or not"
+            .to_owned())
 }
 
 fn unavailable(standing: Standing) -> Refusal {

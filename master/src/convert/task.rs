@@ -22,9 +22,15 @@ pub(crate) fn read(state: &State, wire_id: &str, mut info: TaskInfo) -> TaskSpec
         let broken = read.as_ref().err().or(executor.as_ref().and_then(|it| it.as_ref().err()));
         broken.map(|error| Fault::Shape(error.to_string().into()))
     });
+    let agent = state.parse_agent(&info.agent_id.value);
+    let fault = match fault {
+        Some(Fault::Id(_)) => fault,
+        _ if agent.is_none() => Some(Fault::Agent(info.agent_id.value.as_str().into())),
+        _ => fault,
+    };
     TaskSpec {
         id: info.task_id.value.as_str().into(),
-        agent: state.parse_agent(&info.agent_id.value),
+        agent,
         resources: read.unwrap_or_default(),
         executor: executor.and_then(Result::ok),
         payload: info.encode_to_vec().into(),

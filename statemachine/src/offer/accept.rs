@@ -403,8 +403,15 @@ mod tests {
         let of_first = offers.iter().find(|id| world.state.offers[*id].agent == AgentId(0));
         let of_first = *of_first.expect("an offer");
         spec.fault = Some(Fault::Shape("the shape is wrong".into()));
-        world.accept(framework, &[of_first], launch(&[spec]));
+        world.accept(framework, &[of_first], launch(&[spec.clone()]));
         check_refused(&mut world, framework, TaskState::Error, "invalid agent"); // semantics 142
+        world.allocate();
+        world.sent();
+        let offers = world.offers(framework);
+        spec.agent = None;
+        spec.fault = Some(Fault::Agent("stranger".into()));
+        world.accept(framework, &offers[..1], launch(&[spec]));
+        check_refused(&mut world, framework, TaskState::Error, "invalid agent stranger while");
     }
 
     #[test]

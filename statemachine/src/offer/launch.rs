@@ -59,9 +59,12 @@ fn check(state: &State, hand: &Hand, task: &TaskSpec) -> Result<Resources, Strin
         None => {}
     }
     if task.agent != Some(hand.stock.agent) {
+        let named = match &task.fault {
+            Some(Fault::Agent(name)) => name.to_string(),
+            _ => task.agent.map(|agent| state.agent_text(agent)).unwrap_or_default(),
+        };
         return Err(format!(
-            "Task uses invalid agent {} while agent {} is expected",
-            task.agent.map_or_else(|| "(unknown)".into(), |agent| state.agent_text(agent)),
+            "Task uses invalid agent {named} while agent {} is expected",
             state.agent_text(hand.stock.agent)
         ));
     }

@@ -49,6 +49,8 @@ pub struct ExecutorSpec {
 pub enum Fault {
     /// Its id is not valid: checked before all else.
     Id(Arc<str>),
+    /// It names this agent, which is none of this cluster.
+    Agent(Arc<str>),
     /// Something else: checked after uniqueness and agent.
     Shape(Arc<str>),
 }
