@@ -154,3 +154,26 @@ async fn a_framework_changes_its_roles_over_its_stream() {
     let offer = scheduler.offer().await;
     assert_eq!(offer["allocation_info"]["role"], "elsewhere");
 }
+
+/// semantics 189
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_set_weights() {
+    let cluster = Cluster::start(1).await;
+    let address = cluster.leader().await;
+    let set = |role: &str, weight: f64| {
+        json!({"type": "UPDATE_WEIGHTS", "update_weights": {
+            "weight_infos": [{"role": role, "weight": weight}],
+        }})
+    };
+    assert_eq!(operator(&address, &set("a", 2.5)).await.status, 200);
+    assert_eq!(operator(&address, &set("a", 0.0)).await.status, 400);
+    let headers = [("content-type", "application/json")];
+    let body = json!([{"role": "b/c", "weight": 0.5}]).to_string();
+    let put = world::http::request("PUT", "/weights", &headers, body);
+    assert_eq!(world::http::send(&address, put).await.status, 200);
+    let both = json!([{"role": "a", "weight": 2.5}, {"role": "b/c", "weight": 0.5}]);
+    let shown = world::http::get(&address, "/master/weights").await.json();
+    assert_eq!(shown, both);
+    let shown = operator(&address, &json!({"type": "GET_WEIGHTS"})).await.json();
+    assert_eq!(shown["get_weights"]["weight_infos"], both);
+}

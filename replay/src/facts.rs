@@ -52,6 +52,12 @@ impl Describer<'_> {
                 .number("leader", it.leader)
                 .number("term", it.term)
                 .text("cluster_id", &*it.cluster),
+            Event::WeightsUpdated(it) => {
+                let weight = |(role, thousandths): &(Role, u64)| {
+                    format!("{role}={}", *thousandths as f64 / 1000.0)
+                };
+                self.list("weights", it.weights.iter().map(weight).collect())
+            }
             Event::FrameworkSubscribed(it) => self
                 .text("framework_id", &*it.wire_id)
                 .roles("roles", &it.description.roles)

@@ -51,6 +51,8 @@ commands! {
     Lead(crate::cluster::Lead),
     /// Time has passed.
     Tick(crate::cluster::Tick),
+    /// Roles are to weigh something else.
+    Weigh(crate::cluster::Weigh),
     /// A framework subscribes, for the first time or again.
     Subscribe(crate::framework::Subscribe),
     /// A scheduler's stream has ended.

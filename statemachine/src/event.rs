@@ -87,6 +87,8 @@ pub(crate) trait Decoder {
 events! {
     /// A master became leader.
     1 => LeaderElected(crate::cluster::LeaderElected),
+    /// Roles weigh something else.
+    2 => WeightsUpdated(crate::cluster::WeightsUpdated),
     /// A framework subscribed for the first time.
     10 => FrameworkSubscribed(crate::framework::FrameworkSubscribed),
     /// A framework subscribed again.

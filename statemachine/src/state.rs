@@ -59,7 +59,7 @@ pub struct State {
     /// Offers on the table.
     #[serde(rename = "o")]
     pub offers: OrdMap<OfferId, Arc<Offer>>,
-    /// Roles' weights where they are not 1.
+    /// Roles' weights in thousandths, where they were set.
     #[serde(rename = "g")]
     pub weights: OrdMap<Role, u64>,
     /// What the allocator remembers: filters, and how much each framework holds in each role.

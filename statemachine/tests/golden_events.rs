@@ -11,7 +11,7 @@ use statemachine::agent::{
     AgentDeactivated, AgentDisconnected, AgentDrained, AgentDraining, AgentForgotten, AgentGone,
     AgentReactivated, AgentRegistered, AgentReregistered, AgentUnreachable, AgentUnregistered,
 };
-use statemachine::cluster::LeaderElected;
+use statemachine::cluster::{LeaderElected, WeightsUpdated};
 use statemachine::framework::{
     FrameworkDisconnected, FrameworkRemoved, FrameworkResubscribed, FrameworkSubscribed,
     FrameworkUpdated, RolesRevived, RolesSuppressed,
@@ -143,6 +143,7 @@ fn cluster_and_framework_events() -> Vec<Event> {
             weights: Vec::new(),
         }
         .into(),
+        WeightsUpdated { weights: vec![("eng".into(), 1500)] }.into(),
         FrameworkSubscribed {
             id,
             wire_id: "8d0a-0003".into(),

@@ -10,7 +10,7 @@ use protocol::{build_info, jsonp};
 
 use super::body::{Body, Refusal, json, redirect, status, whole};
 use super::route::{Endpoint, parameter};
-use super::{leader, maintenance, operator, resource_calls};
+use super::{leader, maintenance, operator, resource_calls, weights};
 use crate::convert::seconds;
 use crate::master::Master;
 use crate::metrics;
@@ -52,6 +52,7 @@ pub(super) async fn answer(
             };
             return operator::teardown(master, term, &wire_id).await;
         }
+        Endpoint::Weights => return weights::answer(master, parts, body).await,
         Endpoint::Reserve
         | Endpoint::Unreserve
         | Endpoint::CreateVolumes
@@ -105,6 +106,7 @@ fn read(master: &Master, endpoint: Endpoint, query: &str) -> Vec<u8> {
         | Endpoint::MaintenanceStatus
         | Endpoint::MachineDown
         | Endpoint::MachineUp
+        | Endpoint::Weights
         | Endpoint::Reserve
         | Endpoint::Unreserve
         | Endpoint::CreateVolumes

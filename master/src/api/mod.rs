@@ -12,6 +12,7 @@ mod resource_calls;
 mod route;
 mod scheduler;
 mod stream;
+mod weights;
 
 use std::sync::Arc;
 

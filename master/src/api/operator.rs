@@ -10,7 +10,7 @@ use protocol::media::ContentType;
 use protocol::v1::master::call::Type;
 use protocol::v1::master::response::{
     self, GetFlags, GetHealth, GetMaintenanceSchedule, GetMaintenanceStatus, GetMaster, GetMetrics,
-    GetRoles, GetVersion,
+    GetRoles, GetVersion, GetWeights,
 };
 use protocol::v1::master::{Call, Event, Response as Answer, event};
 use protocol::v1::{Flag, Metric, Role};
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use super::body::{Body, Refusal, status, whole};
 use super::scheduler::{accepted, read_call};
-use super::{agent_calls, leader, maintenance, resource_calls, stream};
+use super::{agent_calls, leader, maintenance, resource_calls, stream, weights};
 use crate::convert::{self, resources, seconds};
 use crate::effects::{HEARTBEAT_SECONDS, record};
 use crate::leader::Ticket;
@@ -54,6 +54,11 @@ pub(super) async fn answer(
             let term = leader::leading(master, &parts.uri)?;
             maintenance::answer(master, term, call).await
         }
+        Type::UpdateWeights => {
+            let term = leader::leading(master, &parts.uri)?;
+            let infos = call.update_weights.unwrap_or_default().weight_infos;
+            weights::update(master, term, &infos).await
+        }
         Type::ReserveResources
         | Type::UnreserveResources
         | Type::CreateVolumes
@@ -85,6 +90,7 @@ fn check(call: &Call) -> Result<Type, String> {
         }
         Type::StartMaintenance if call.start_maintenance.is_none() => missing("start_maintenance"),
         Type::StopMaintenance if call.stop_maintenance.is_none() => missing("stop_maintenance"),
+        Type::UpdateWeights if call.update_weights.is_none() => missing("update_weights"),
         Type::ReserveResources if call.reserve_resources.is_none() => missing("reserve_resources"),
         Type::UnreserveResources if call.unreserve_resources.is_none() => {
             missing("unreserve_resources")
@@ -206,6 +212,10 @@ fn cluster_view(state: &State, r#type: Type) -> Option<Answer> {
             let get_maintenance_status = Some(GetMaintenanceStatus { status });
             let of_type = of_type(response::Type::GetMaintenanceStatus);
             Answer { get_maintenance_status, ..of_type }
+        }
+        Type::GetWeights => {
+            let get_weights = Some(GetWeights { weight_infos: weights::list(state) });
+            Answer { get_weights, ..of_type(response::Type::GetWeights) }
         }
         Type::GetOperations => {
             let get_operations = Some(views::response::operations(state));

@@ -28,6 +28,7 @@ pub(super) enum Endpoint {
     MaintenanceStatus,
     MachineDown,
     MachineUp,
+    Weights,
     Reserve,
     Unreserve,
     CreateVolumes,
@@ -35,7 +36,7 @@ pub(super) enum Endpoint {
 }
 
 /// Known paths, without the `/master` that may stand before each.
-const ROUTES: [(&str, Route); 23] = [
+const ROUTES: [(&str, Route); 24] = [
     ("api/v1/scheduler", Route::Scheduler),
     ("api/v1", Route::Operator),
     ("metrics/snapshot", Route::Classic(Endpoint::MetricsSnapshot)),
@@ -55,6 +56,7 @@ const ROUTES: [(&str, Route); 23] = [
     ("maintenance/status", Route::Classic(Endpoint::MaintenanceStatus)),
     ("machine/down", Route::Classic(Endpoint::MachineDown)),
     ("machine/up", Route::Classic(Endpoint::MachineUp)),
+    ("weights", Route::Classic(Endpoint::Weights)),
     ("reserve", Route::Classic(Endpoint::Reserve)),
     ("unreserve", Route::Classic(Endpoint::Unreserve)),
     ("create-volumes", Route::Classic(Endpoint::CreateVolumes)),

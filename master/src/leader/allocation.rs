@@ -53,6 +53,7 @@ fn asked(state: &State, event: &Event) -> Wanted {
         | Event::FrameworkResubscribed(_)
         | Event::FrameworkRemoved(_)
         | Event::FrameworkUpdated(_)
+        | Event::WeightsUpdated(_)
         | Event::RolesRevived(_)
         | Event::MaintenanceScheduled(_)
         | Event::MachinesUpped(_) => Wanted::All,

@@ -2,6 +2,7 @@
 
 mod lead;
 mod tick;
+mod weigh;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::time::Time;
 
 pub use lead::{Lead, LeaderElected};
 pub use tick::{DEADLINES_PER_TICK_MAX, Tick};
+pub use weigh::{Weigh, WeightsUpdated};
 
 /// The cluster's own fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ fn check(parts: &str, expected: &str) {
     complete(&mut info, "f");
     match task(&info) {
         None => assert_eq!(expected, "", "{text}"),
-        Some(Fault::Shape(fault) | Fault::Id(fault)) => {
+        Some(Fault::Shape(fault) | Fault::Id(fault) | Fault::Agent(fault)) => {
             assert!(!expected.is_empty() && fault.contains(expected), "{text}: {fault}");
         }
     }

@@ -1,0 +1,95 @@
+//! Weights of roles: `GET_WEIGHTS`, `UPDATE_WEIGHTS` and `/weights` (semantics 189, 293).
+
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use protocol::role;
+use protocol::v1::WeightInfo;
+use statemachine::cluster::Weigh;
+use statemachine::{Role, State};
+
+use super::body::{Body, Refusal, json, status};
+use super::leader;
+use crate::master::Master;
+
+/// The weights that operators have set.
+pub(super) fn list(state: &State) -> Vec<WeightInfo> {
+    let write = |(role, weight): (&Role, &u64)| WeightInfo {
+        weight: *weight as f64 / 1000.0,
+        role: Some(role.to_string()),
+    };
+    state.weights.iter().map(write).collect()
+}
+
+/// Sets weights.
+pub(super) async fn update(
+    master: &Master,
+    term: u64,
+    infos: &[WeightInfo],
+) -> Result<Response<Body>, Refusal> {
+    let weights = infos.iter().map(read).collect::<Result<_, _>>().map_err(Refusal::BadRequest)?;
+    let decided = master.ask(term, Weigh { weights }, 0).await.map_err(|_| leader::lost())?;
+    decided.map_err(|rejection| Refusal::BadRequest(rejection.to_string()))?;
+    Ok(status(StatusCode::OK))
+}
+
+/// `GET /weights` and `PUT /weights`: arrays of the same objects.
+pub(super) async fn answer(
+    master: &Master,
+    parts: &Parts,
+    body: &[u8],
+) -> Result<Response<Body>, Refusal> {
+    match parts.method {
+        Method::GET => {
+            leader::readable(master, &parts.uri)?;
+            let written: Vec<_> =
+                list(&master.committed.state()).iter().map(protocol::json::to_vec).collect();
+            Ok(json([b"[".as_slice(), &written.join(b",".as_slice()), b"]"].concat()))
+        }
+        Method::PUT => {
+            let term = leader::leading(master, &parts.uri)?;
+            let infos: Vec<WeightInfo> =
+                protocol::json::list_from_slice(body).map_err(|error| {
+                    Refusal::BadRequest(format!("Failed to parse the weights: {error}"))
+                })?;
+            update(master, term, &infos).await
+        }
+        _ => Err(Refusal::MethodNotAllowed("GET, PUT", parts.method.to_string())),
+    }
+}
+
+fn read(info: &WeightInfo) -> Result<(Role, u64), String> {
+    let name = info.role().trim();
+    role::validate(name).map_err(|error| format!("Invalid role '{name}': {error}"))?;
+    let thousandths = (info.weight * 1000.0).round();
+    if !(info.weight > 0.0 && thousandths.is_finite()) {
+        return Err(format!(
+            "Invalid weight '{}' of role '{name}': it must be above 0",
+            info.weight
+        ));
+    }
+    // what rounds to nothing counts as the least there is
+    Ok((name.into(), (thousandths as u64).max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(role: &str, weight: f64, expected: Option<(&str, u64)>) {
+        let info = WeightInfo { weight, role: Some(role.to_owned()) };
+        let expected = expected.map(|(role, weight)| (Role::from(role), weight));
+        assert_eq!(read(&info).ok(), expected, "{role} {weight}");
+    }
+
+    #[test]
+    fn weights_are_above_nothing() {
+        check(" a/b ", 2.5, Some(("a/b", 2500)));
+        check("a", 0.0001, Some(("a", 1)));
+        check("a", 0.0, None);
+        check("a", -1.0, None);
+        check("a", f64::NAN, None);
+        check("a", f64::INFINITY, None);
+        check("a/../b", 1.0, None);
+        check("", 1.0, None);
+    }
+}
