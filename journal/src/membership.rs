@@ -2,12 +2,13 @@
 //! through joint consensus.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{ClientWriteError, InitializeError, RaftError};
+use openraft::metrics::RaftMetrics;
 use openraft::raft::ClientWriteResponse;
-use openraft::{ChangeMembers, ReadPolicy};
+use openraft::{ChangeMembers, Instant as _, ReadPolicy};
 
 use crate::member::Member;
 use crate::raft::{Raft, TypeConfig};
@@ -127,7 +128,26 @@ async fn learn(raft: &Raft, node: u64, member: Member) -> Change {
     }
     let added = tokio::time::timeout(CHANGE_TIMEOUT, raft.add_learner(node, member, true)).await;
     let late = ChangeError::TooLate("the new member did not catch up", CHANGE_TIMEOUT);
-    answer(added.map_err(|_| late)?)
+    answer(added.map_err(|_| late)?)?;
+    hear(raft, node).await
+}
+
+/// Waits until a learner has answered a heartbeat sent from now on. As soon as it votes its word
+/// counts for the lease, and openraft refuses all proposals while a quorum's last word is old: a lone
+/// leader, which needed nobody's word before, would be out of its term at once.
+async fn hear(raft: &Raft, node: u64) -> Change {
+    let asked = Instant::now();
+    let triggered = raft.trigger().heartbeat().await;
+    triggered.map_err(|error| ChangeError::Stopped(error.to_string()))?;
+    let heard = |metrics: &RaftMetrics<TypeConfig>| {
+        let answers = metrics.heartbeat.as_ref();
+        let answered = answers.and_then(|answers| answers.get(&node).copied().flatten());
+        answered.is_some_and(|at| at.elapsed() <= asked.elapsed())
+    };
+    let wait = raft.wait(Some(CHANGE_TIMEOUT));
+    let heard = wait.metrics(heard, "an answer of the learner").await;
+    let late = ChangeError::TooLate("the new member did not answer", CHANGE_TIMEOUT);
+    heard.map(drop).map_err(|_| late)
 }
 
 async fn change(raft: &Raft, members: ChangeMembers<u64, Member>) -> Change {
