@@ -153,6 +153,15 @@ impl World {
         agent
     }
 
+    /// A connected agent's stream ends.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub fn disconnect(&mut self, agent: AgentId) {
+        let session = self.state.agents[&agent].session().expect("connected");
+        self.must(agent::Disconnect { agent, session, cause: agent::Cause::Closed });
+    }
+
     /// An agent's Hello on a fresh stream, with no tasks.
     pub fn hello(&mut self, agent: Option<AgentId>, text: &str) -> agent::Register {
         agent::Register {

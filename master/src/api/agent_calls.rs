@@ -28,10 +28,10 @@ pub(super) async fn answer(
     let name = agent_id(&call).to_owned();
     let agent = master.committed.state().parse_agent(&name).ok_or_else(|| unknown(&name))?;
     let command = command(agent, &call).map_err(Refusal::BadRequest)?;
-    match master.ask(term, command, 0).await.map_err(|_| leader::lost())? {
+    match leader::ask(master, term, (command, 0)).await? {
         Ok(_) => Ok(status(StatusCode::OK)),
         Err(Rejection::AgentUnknown(_)) => Err(unknown(&name)),
-        Err(rejection) => Err(Refusal::BadRequest(rejection.to_string())),
+        Err(rejection) => Err(rejection.into()),
     }
 }
 

@@ -11,6 +11,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use protocol::media::ContentType;
+use statemachine::Rejection;
 
 /// The largest body of a request.
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -112,6 +113,17 @@ pub(crate) enum Refusal {
     Unavailable(String),
     /// Another master leads: the same request goes there.
     Elsewhere(String),
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        let text = rejection.to_string();
+        match rejection {
+            Rejection::FrameworkNotSubscribed => Self::Forbidden(text),
+            Rejection::Conflict(_) => Self::Conflict(text),
+            _ => Self::BadRequest(text),
+        }
+    }
 }
 
 impl Refusal {

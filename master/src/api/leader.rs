@@ -1,6 +1,7 @@
 //! Whether this master may answer, or who else (semantics 32, 34, 319).
 
 use http::Uri;
+use statemachine::{Command, Rejection, Reply};
 
 use super::body::Refusal;
 use crate::master::Master;
@@ -29,6 +30,18 @@ pub(super) fn readable(master: &Master, uri: &Uri) -> Result<(), Refusal> {
     }
 }
 
+/// Has the leader of `term` decide a command that came in so many bytes.
+///
+/// # Errors
+/// Leadership went, and the outcome is not known; inside, the command was rejected.
+pub(super) async fn ask(
+    master: &Master,
+    term: u64,
+    (command, bytes): (impl Into<Command>, usize),
+) -> Result<Result<Reply, Rejection>, Refusal> {
+    master.ask(term, command, bytes).await.map_err(|_| lost())
+}
+
 /// Where the leader is, as `host:port`.
 pub(super) fn leader(master: &Master) -> Result<String, Refusal> {
     match master.stand.now() {
@@ -45,8 +58,9 @@ pub(super) fn leading_still(master: &Master, term: u64) -> Result<(), Refusal> {
 
 /// The answer to a call whose outcome is not known, because leadership went.
 pub(super) fn lost() -> Refusal {
-    Refusal::Unavailable("Leadership was lost before the call was known to be committed: it may have happened, or not"
-            .to_owned())
+    let text = "Leadership was lost before the call was known to be committed: \
+                it may have happened, or not";
+    Refusal::Unavailable(text.to_owned())
 }
 
 fn unavailable(standing: Standing) -> Refusal {

@@ -75,19 +75,12 @@ pub(super) async fn classic(
 
 /// Machines as a JSON array (semantics 19).
 fn machines(body: &[u8]) -> Result<Vec<statemachine::maintenance::Machine>, Refusal> {
-    let value: serde_json::Value = serde_json::from_slice(body)
-        .map_err(|error| Refusal::BadRequest(format!("the body is not JSON: {error}")))?;
-    if !value.is_array() {
-        return Err(Refusal::BadRequest("Expecting a JSON array".to_owned()));
-    }
-    let ids: Vec<MachineId> = serde_json::from_value(value).map_err(|error| {
-        Refusal::BadRequest(format!("the body is no list of machines: {error}"))
-    })?;
+    let ids: Vec<MachineId> = json::list_from_slice(body)
+        .map_err(|error: JsonError| Refusal::BadRequest(error.to_string()))?;
     Ok(convert::read_machines(&ids))
 }
 
 async fn change(master: &Master, term: u64, command: Command) -> Result<Response<Body>, Refusal> {
-    let decided = master.ask(term, command, 0).await.map_err(|_| leader::lost())?;
-    decided.map_err(|rejection| Refusal::BadRequest(rejection.to_string()))?;
+    leader::ask(master, term, (command, 0)).await??;
     Ok(status(StatusCode::OK))
 }

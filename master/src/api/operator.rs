@@ -116,11 +116,10 @@ pub(super) async fn teardown(
     let unknown = || Refusal::BadRequest("No framework found with specified ID".to_owned());
     let state = master.committed.state();
     let framework = state.framework_by_wire_id(wire_id).ok_or_else(unknown)?.id;
-    let decided = master.ask(term, framework::Teardown { framework }, 0).await;
-    match decided.map_err(|_| leader::lost())? {
+    match leader::ask(master, term, (framework::Teardown { framework }, 0)).await? {
         Ok(_) => Ok(status(StatusCode::OK)),
         Err(Rejection::FrameworkUnknown) => Err(unknown()),
-        Err(rejection) => Err(Refusal::BadRequest(rejection.to_string())),
+        Err(rejection) => Err(rejection.into()),
     }
 }
 

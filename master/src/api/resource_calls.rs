@@ -5,7 +5,6 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use protocol::v1::Resource;
 use protocol::v1::master::Call;
-use statemachine::Rejection;
 use statemachine::operation::{Operate, Request};
 
 use super::body::{Body, Refusal, status};
@@ -93,9 +92,6 @@ async fn operate(
     request: Request,
 ) -> Result<Response<Body>, Refusal> {
     let agent = master.committed.state().parse_agent(agent);
-    match master.ask(term, Operate { agent, request }, 0).await.map_err(|_| leader::lost())? {
-        Ok(_) => Ok(status(StatusCode::ACCEPTED)),
-        Err(Rejection::Conflict(what)) => Err(Refusal::Conflict(what.to_string())),
-        Err(rejection) => Err(Refusal::BadRequest(rejection.to_string())),
-    }
+    leader::ask(master, term, (Operate { agent, request }, 0)).await??;
+    Ok(status(StatusCode::ACCEPTED))
 }

@@ -51,14 +51,8 @@ pub(super) async fn answer(
     let Some(command) = command(&state, (framework, &wire_id), r#type, call)? else {
         return Ok(status(StatusCode::ACCEPTED));
     };
-    let decided = master.ask(term, command, body.len()).await.map_err(|_| leader::lost())?;
-    match decided {
-        Ok(_) => Ok(status(StatusCode::ACCEPTED)),
-        Err(rejection @ Rejection::FrameworkNotSubscribed) => {
-            Err(Refusal::Forbidden(rejection.to_string()))
-        }
-        Err(rejection) => Err(Refusal::BadRequest(rejection.to_string())),
-    }
+    leader::ask(master, term, (command, body.len())).await??;
+    Ok(status(StatusCode::ACCEPTED))
 }
 
 /// Reads a call of either API: method, content type, then the body (semantics 24 to 28).
@@ -163,8 +157,7 @@ async fn update_framework(
         description: convert::framework::read(info),
         suppressed: update.suppressed_roles.iter().map(|it| it.as_str().into()).collect(),
     };
-    let decided = master.ask(term, command, bytes).await.map_err(|_| leader::lost())?;
-    decided.map_err(|rejection| Refusal::BadRequest(rejection.to_string()))?;
+    leader::ask(master, term, (command, bytes)).await??;
     Ok(status(StatusCode::OK))
 }
 

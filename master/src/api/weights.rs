@@ -27,8 +27,7 @@ pub(super) async fn update(
     infos: &[WeightInfo],
 ) -> Result<Response<Body>, Refusal> {
     let weights = infos.iter().map(read).collect::<Result<_, _>>().map_err(Refusal::BadRequest)?;
-    let decided = master.ask(term, Weigh { weights }, 0).await.map_err(|_| leader::lost())?;
-    decided.map_err(|rejection| Refusal::BadRequest(rejection.to_string()))?;
+    leader::ask(master, term, (Weigh { weights }, 0)).await??;
     Ok(status(StatusCode::OK))
 }
 

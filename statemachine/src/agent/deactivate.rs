@@ -93,7 +93,6 @@ impl Fold for AgentReactivated {
 mod tests {
     use super::*;
     use crate::TaskState;
-    use crate::agent::{Cause, Disconnect};
     use crate::effect::FrameworkMessage;
     use crate::testing::World;
 
@@ -134,8 +133,7 @@ mod tests {
             let back = world.hello(Some(agent), "cpus:8;mem:4096");
             world.must(back);
             assert!(!is_offered(&mut world, agent), "away for {away_ms} ms");
-            let session = world.state.agents[&agent].session().expect("connected");
-            world.must(Disconnect { agent, session, cause: Cause::Closed });
+            world.disconnect(agent);
             world.pass_ms(600_000);
         }
         let back = world.hello(Some(agent), "cpus:8;mem:4096");

@@ -78,16 +78,11 @@ mod tests {
     use super::*;
     use crate::testing::World;
 
-    fn disconnect(world: &mut World, agent: AgentId) {
-        let session = world.state.agents[&agent].session().expect("connected");
-        world.must(Disconnect { agent, session, cause: Cause::Closed });
-    }
-
     #[test]
     fn an_agent_that_stays_away_is_unreachable() {
         let mut world = World::new();
         let id = world.agent("cpus:4");
-        disconnect(&mut world, id);
+        world.disconnect(id);
         assert!(!world.state.agents[&id].is_active(), "semantics 223");
         world.pass_ms(599_999);
         assert_eq!(world.state.agents[&id].unreachable_since, None, "not early");
@@ -117,7 +112,7 @@ mod tests {
     fn an_agent_that_comes_back_keeps_its_id() {
         let mut world = World::new();
         let id = world.agent("cpus:4");
-        disconnect(&mut world, id);
+        world.disconnect(id);
         world.pass_ms(600_000);
         let back = world.hello(Some(id), "cpus:4");
         world.must(back);
@@ -143,7 +138,7 @@ mod tests {
     fn agents_of_an_old_leader_are_awaited_and_each_has_its_own_timer() {
         let mut world = World::new();
         let [first, second] = [world.agent("cpus:4"), world.agent("cpus:4")];
-        disconnect(&mut world, first);
+        world.disconnect(first);
         world.pass_ms(500_000);
         world.lead(2);
         assert!(world.state.agents[&second].is_active(), "awaited");
@@ -165,11 +160,11 @@ mod tests {
             back.description.address = address.into();
             let refused = world.ask(back.clone()).expect_err("another machine");
             assert!(matches!(refused, Rejection::AgentDismissed(_)), "{refused}");
-            disconnect(&mut world, id);
+            world.disconnect(id);
             world.pass_ms(600_000);
             world.must(back);
             let mut home = world.hello(Some(id), "cpus:4");
-            disconnect(&mut world, id);
+            world.disconnect(id);
             world.pass_ms(600_000);
             home.session = world.session();
             world.must(home);

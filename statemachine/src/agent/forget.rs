@@ -75,16 +75,10 @@ impl Fold for AgentForgotten {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::TaskState;
-    use crate::agent::{Cause, Disconnect, MarkGone};
+    use crate::agent::MarkGone;
     use crate::task::{Question, Reconcile};
     use crate::testing::{World, told_states};
-
-    fn disconnect(world: &mut World, agent: AgentId) {
-        let session = world.state.agents[&agent].session().expect("connected");
-        world.must(Disconnect { agent, session, cause: Cause::Closed });
-    }
 
     /// semantics 233
     #[test]
@@ -93,7 +87,7 @@ mod tests {
         let agent = world.agent("cpus:4;mem:4096");
         let framework = world.framework(&["*"]);
         world.launch(framework, "t", "cpus:1;mem:64");
-        disconnect(&mut world, agent);
+        world.disconnect(agent);
         world.pass_ms(600_000);
         world.pass_ms(world.settings.agent_memory_ms - 1);
         assert!(world.state.agents.contains_key(&agent), "not early");
@@ -114,7 +108,7 @@ mod tests {
         world.settings.agents_remembered = 1;
         let agents = [world.agent("cpus:1"), world.agent("cpus:1"), world.agent("cpus:1")];
         for agent in [agents[1], agents[0]] {
-            disconnect(&mut world, agent);
+            world.disconnect(agent);
             world.pass_ms(600_000);
         }
         assert_eq!(world.state.agents.keys().copied().collect::<Vec<_>>(), [agents[0], agents[2]]);

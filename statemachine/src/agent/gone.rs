@@ -94,7 +94,6 @@ impl Fold for AgentGone {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::{Cause, Disconnect};
     use crate::effect::{FrameworkMessage, OperatorMessage};
     use crate::framework_capability::PARTITION_AWARE;
     use crate::id::FrameworkId;
@@ -112,8 +111,7 @@ mod tests {
         let framework = world.subscribe(subscribe);
         world.launch(framework, "t", "cpus:1;mem:64");
         if unreachable {
-            let session = world.state.agents[&agent].session().expect("connected");
-            world.must(Disconnect { agent, session, cause: Cause::Closed });
+            world.disconnect(agent);
             world.pass_ms(600_000);
         }
         world.sent();

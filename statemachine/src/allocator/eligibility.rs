@@ -1,7 +1,6 @@
 //! Tests of who can take what: filters, reservations, capabilities, and what is too little.
 
 use super::{Allocate, Obstacle, Skip, Step, allocate};
-use crate::agent::{Cause, Disconnect};
 use crate::framework::{Revive, Suppress};
 use crate::framework_capability as capability;
 use crate::offer::{Decline, Operation};
@@ -182,8 +181,7 @@ fn only_what_can_be_reached_is_offered() {
     let mut world = World::new();
     let agent = world.agent("cpus:4;mem:1024");
     let framework = world.framework(&["*"]);
-    let session = world.state.agents[&agent].session().expect("connected");
-    world.must(Disconnect { agent, session, cause: Cause::Closed });
+    world.disconnect(agent);
     check(&mut world, framework, "");
     assert_eq!(steps(&world), [Step::Skipped(agent, Skip::Inactive)]);
     let again = world.hello(Some(agent), "cpus:4;mem:1024");

@@ -223,7 +223,8 @@ fn convert(draft: &mut Draft<'_>, hand: &mut Hand, request: &Request, id: Option
     let in_use = key.as_ref().filter(|key| draft.state().operations.contains_key(*key));
     let done = match in_use {
         Some(key) => Err(ConversionError::IdInUse(key.operation.clone())),
-        None => operation::convert(draft, &mut hand.stock, &asker, (request, label)),
+        None => operation::plan(draft.state(), hand.stock.agent, &asker, request)
+            .and_then(|plan| operation::convert(draft, &mut hand.stock, plan, label)),
     };
     if let (Some(key), Err(why)) = (key, done) {
         operation::refuse(draft, key, &why);

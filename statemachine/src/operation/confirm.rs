@@ -72,7 +72,6 @@ mod tests {
     use super::super::testing::{ROLE, world};
     use super::super::{Acknowledge, OperationState, Request};
     use super::*;
-    use crate::agent::{Cause, Disconnect};
     use crate::id::FrameworkId;
     use crate::offer::Operation;
     use crate::status::UpdateId;
@@ -156,8 +155,7 @@ mod tests {
     fn an_agent_that_is_away_finishes_it_when_it_returns() {
         let (mut world, framework) = reserving();
         let agent = AgentId(0);
-        let session = world.state.agents[&agent].session().expect("connected");
-        world.must(Disconnect { agent, session, cause: Cause::Closed });
+        world.disconnect(agent);
         world.sent();
         world.pass_ms(world.settings.agent_reregister_timeout_ms);
         assert_eq!(told(&mut world, framework), [(OperationState::Unreachable, false)]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Asker, ConversionError, Followed, Request, Stock, destroy, plan};
+use super::{ConversionError, Followed, Plan, Stock, destroy};
 use crate::draft::Draft;
 use crate::effect::{Directive, Effect};
 use crate::event::Fold;
@@ -75,14 +75,13 @@ impl Conversion {
     }
 }
 
-/// Converts what is at hand, if it is.
+/// Carries a plan out on what is at hand, if it is.
 pub(crate) fn convert(
     draft: &mut Draft<'_>,
     stock: &mut Stock,
-    asker: &Asker,
-    (request, label): (&Request, Option<Label>),
+    plan: Plan,
+    label: Option<Label>,
 ) -> Result<(), ConversionError> {
-    let plan = plan(draft.state(), stock.agent, asker, request)?;
     if !stock.rest.contains(&plan.consumed) {
         return Err(ConversionError::NotOffered(plan.consumed));
     }

@@ -31,15 +31,16 @@ impl Decide for Operate {
             let name = state.agent_text(agent.id);
             Rejection::Invalid(format!("Invalid operation on agent {name}: {error}").into())
         };
-        let consumed = plan(state, agent.id, &asker, &self.request).map_err(invalid)?.consumed;
-        let (offers, rest) = recovered(state, &agent, &consumed).ok_or_else(|| {
+        let plan = plan(state, agent.id, &asker, &self.request).map_err(invalid)?;
+        let (offers, rest) = recovered(state, &agent, &plan.consumed).ok_or_else(|| {
+            let consumed = &plan.consumed;
             let what = format!("{consumed} is not free on agent {}", state.agent_text(agent.id));
             Rejection::Conflict(what.into())
         })?;
         take_back(draft, offers);
         let mut stock = Stock { agent: agent.id, rest, converted: Resources::default() };
-        // it was checked above, and taking offers back changes nothing that was looked at
-        convert(draft, &mut stock, &asker, (&self.request, None))
+        // all that it consumes is in stock
+        convert(draft, &mut stock, plan, None)
             .map_err(|error| Rejection::Invalid(error.to_string().into()))?;
         Ok(Reply::Done)
     }

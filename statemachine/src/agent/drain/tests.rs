@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::agent::{Cause, Disconnect, Reactivate, TaskReport};
+use crate::agent::{Reactivate, TaskReport};
 use crate::effect::{Directive, FrameworkMessage};
 use crate::framework_capability::PARTITION_AWARE;
 use crate::id::{FrameworkId, TaskId, TaskKey};
@@ -167,8 +167,7 @@ fn an_agent_that_returns_is_drained_on() {
         world.must(back);
         assert_eq!(kills(&mut world), [("t".into(), Some(7))], "away for {away_ms} ms");
         assert_eq!(progress(&world, agent), Some(DrainState::Draining));
-        let session = world.state.agents[&agent].session().expect("connected");
-        world.must(Disconnect { agent, session, cause: Cause::Closed });
+        world.disconnect(agent);
         world.pass_ms(600_000);
     }
     let back = world.hello(Some(agent), HAS);
@@ -181,8 +180,7 @@ fn an_agent_that_returns_is_drained_on() {
 #[test]
 fn a_drain_can_be_called_off() {
     let (mut world, framework, agent) = running(true);
-    let session = world.state.agents[&agent].session().expect("connected");
-    world.must(Disconnect { agent, session, cause: Cause::Closed });
+    world.disconnect(agent);
     drain(&mut world, agent, true);
     world.must(Reactivate { agent });
     world.sent();
