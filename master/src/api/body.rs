@@ -9,7 +9,7 @@ use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, LOCATION}
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use protocol::media::ContentType;
 use statemachine::Rejection;
 
@@ -65,10 +65,6 @@ pub(crate) enum BodyError {
 
 /// Reads a body whole, unpacked if it is gzip.
 pub(crate) async fn collect(incoming: Incoming, headers: &HeaderMap) -> Result<Bytes, BodyError> {
-    // one that says so beforehand is not waited for
-    if incoming.size_hint().lower() > BODY_BYTES_MAX as u64 {
-        return Err(BodyError::TooLarge);
-    }
     let collected = Limited::new(incoming, BODY_BYTES_MAX).collect();
     let collected = tokio::time::timeout(BODY_TIMEOUT, collected).await;
     let body = match collected.map_err(|_| BodyError::TooSlow)? {
