@@ -184,6 +184,12 @@ async fn hostile_input_harms_nobody() {
     let huge = vec![b' '; (16 << 20) + 1];
     let answer = send(&address, request("POST", "/api/v1", &[JSON], huge)).await;
     assert_eq!(answer.status, 413);
+    let announced = b"POST /api/v1 HTTP/1.1\r\nhost: x\r\ncontent-length: 900000000\r\n\r\n{";
+    let mut stream = TcpStream::connect(&address).await.expect("a connection");
+    stream.write_all(announced).await.expect("written");
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.expect("a status");
+    assert_eq!(&status, b"HTTP/1.1 413", "the rest is not waited for");
     let deep = "[".repeat(100_000);
     assert_eq!(post(&address, "/api/v1", &deep).await.status, 400);
     let deep = format!(r#"{{"type":{}"#, r#"{"a":"#.repeat(10_000));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderName};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use protocol::json::{JsonError, JsonMessage};
 use protocol::media::{self, ContentType, DecodeError, RECORDIO};
 use protocol::pb::{Checked, ProtobufError};
@@ -177,19 +177,29 @@ fn unacceptable(accept: Option<&str>, streams: Streams) -> Reply {
     reply::text(StatusCode::NOT_ACCEPTABLE, message)
 }
 
-async fn read_body(body: Incoming) -> Result<Bytes, Box<Reply>> {
-    let whole = timeout(BODY_TIMEOUT, Limited::new(body, BODY_LIMIT_BYTES).collect()).await;
+async fn read_body(mut body: Incoming) -> Result<Bytes, Box<Reply>> {
+    // one that says so beforehand is not waited for
+    if body.size_hint().lower() > BODY_LIMIT_BYTES as u64 {
+        return Err(Box::new(too_large(body)));
+    }
+    let whole = timeout(BODY_TIMEOUT, Limited::new(&mut body, BODY_LIMIT_BYTES).collect()).await;
     match whole {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let message = format!("The body is larger than {BODY_LIMIT_BYTES} bytes");
-            Err(Box::new(reply::text(StatusCode::PAYLOAD_TOO_LARGE, message)))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Box::new(too_large(body))),
         Ok(Err(error)) => Err(Box::new(reply::bad_request(format!("The body broke off: {error}")))),
         Err(_) => {
             Err(Box::new(reply::text(StatusCode::REQUEST_TIMEOUT, "The body did not come in time")))
         }
     }
+}
+
+/// Throws away what still comes: a connection that is closed with bytes unread is reset, and the client
+/// that still writes never sees the answer.
+fn too_large(mut body: Incoming) -> Reply {
+    let rest = async move { while let Some(Ok(_)) = body.frame().await {} };
+    tokio::spawn(timeout(BODY_TIMEOUT, rest));
+    let message = format!("The body is larger than {BODY_LIMIT_BYTES} bytes");
+    reply::text(StatusCode::PAYLOAD_TOO_LARGE, message)
 }
 
 /// What is wrong with a body, in the words of semantics 28; an agent puts none before what does not

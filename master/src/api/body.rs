@@ -9,7 +9,7 @@ use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, LOCATION}
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use protocol::media::ContentType;
 use statemachine::Rejection;
 
@@ -64,18 +64,37 @@ pub(crate) enum BodyError {
 }
 
 /// Reads a body whole, unpacked if it is gzip.
-pub(crate) async fn collect(incoming: Incoming, headers: &HeaderMap) -> Result<Bytes, BodyError> {
-    let collected = Limited::new(incoming, BODY_BYTES_MAX).collect();
+pub(crate) async fn collect(
+    mut incoming: Incoming,
+    headers: &HeaderMap,
+) -> Result<Bytes, BodyError> {
+    // one that says so beforehand is not waited for
+    if incoming.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        tokio::spawn(drain(incoming));
+        return Err(BodyError::TooLarge);
+    }
+    let collected = Limited::new(&mut incoming, BODY_BYTES_MAX).collect();
     let collected = tokio::time::timeout(BODY_TIMEOUT, collected).await;
     let body = match collected.map_err(|_| BodyError::TooSlow)? {
         Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(BodyError::TooLarge),
+        Err(error) if error.is::<LengthLimitError>() => {
+            tokio::spawn(drain(incoming));
+            return Err(BodyError::TooLarge);
+        }
         Err(error) => return Err(BodyError::Broken(format!("the body is broken: {error}"))),
     };
     match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         Some(b"gzip") => unpack(&body),
         _ => Ok(body),
     }
+}
+
+/// Throws away what still comes of a body that is refused already: a connection that is closed with
+/// bytes unread is reset, and the client that still writes never sees the answer.
+async fn drain(mut incoming: Incoming) {
+    let rest = async { while let Some(Ok(_)) = incoming.frame().await {} };
+    // one that is slow has had the answer all the same
+    let _ = tokio::time::timeout(BODY_TIMEOUT, rest).await;
 }
 
 fn unpack(body: &[u8]) -> Result<Bytes, BodyError> {
