@@ -177,3 +177,56 @@ async fn operators_set_weights() {
     let shown = operator(&address, &json!({"type": "GET_WEIGHTS"})).await.json();
     assert_eq!(shown["get_weights"]["weight_infos"], both);
 }
+
+/// semantics 185 to 188, 293
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_set_quotas() {
+    let cluster = Cluster::start(1).await;
+    let address = cluster.leader().await;
+    let set = |role: &str, guarantees: Value, limits: Value, force: bool| {
+        json!({"type": "UPDATE_QUOTA", "update_quota": {
+            "force": force,
+            "quota_configs": [{"role": role, "guarantees": guarantees, "limits": limits}],
+        }})
+    };
+    let scalar = |value: f64| json!({"value": value});
+    let (one, two) = (json!({"cpus": scalar(1.0)}), json!({"cpus": scalar(2.0)}));
+    let refused = operator(&address, &set("a", one.clone(), two.clone(), false)).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("the cluster has cpus:0"), "{}", refused.text());
+    assert_eq!(operator(&address, &set("a", one.clone(), two.clone(), true)).await.status, 200);
+    assert_eq!(operator(&address, &set("a", two.clone(), one.clone(), true)).await.status, 400);
+    assert_eq!(operator(&address, &set("*", one.clone(), two.clone(), true)).await.status, 400);
+    let status = json!({
+        "infos": [{"role": "a", "guarantee": [
+            {"name": "cpus", "type": "SCALAR", "scalar": scalar(1.0)},
+        ]}],
+        "configs": [{"role": "a", "guarantees": one, "limits": two}],
+    });
+    let shown = operator(&address, &json!({"type": "GET_QUOTA"})).await.json();
+    assert_eq!(shown["get_quota"]["status"], status);
+    assert_eq!(world::http::get(&address, "/master/quota").await.json(), status);
+    let roles = world::http::get(&address, "/roles").await.json();
+    assert_eq!(roles["roles"][0]["quota"]["guarantee"], json!({"cpus": 1.0}));
+    assert_eq!(roles["roles"][0]["quota"]["limit"], json!({"cpus": 2.0}));
+
+    // the older way: a guarantee that is the limit as well
+    let headers = [("content-type", "application/json")];
+    let send = async |method: &str, path: &str, body: &Value| {
+        let request = world::http::request(method, path, &headers, body.to_string());
+        world::http::send(&address, request).await.status
+    };
+    let request = |role: &str, force: bool| {
+        let guarantee = json!([{"name": "mem", "type": "SCALAR", "scalar": scalar(64.0)}]);
+        json!({"role": role, "guarantee": guarantee, "force": force})
+    };
+    assert_eq!(send("POST", "/quota", &request("a", true)).await, 400, "it has one");
+    assert_eq!(send("POST", "/quota", &request("b", false)).await, 409, "semantics 188");
+    assert_eq!(send("POST", "/quota", &request("b", true)).await, 200);
+    assert_eq!(send("DELETE", "/quota/b", &json!(null)).await, 200);
+    assert_eq!(send("DELETE", "/quota/b", &json!(null)).await, 400, "semantics 326");
+    let remove = json!({"type": "REMOVE_QUOTA", "remove_quota": {"role": "a"}});
+    assert_eq!(operator(&address, &remove).await.status, 200);
+    let shown = operator(&address, &json!({"type": "GET_QUOTA"})).await.json();
+    assert_eq!(shown["get_quota"], json!({"status": {}}));
+}

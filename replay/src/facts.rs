@@ -4,6 +4,7 @@ use protocol::v1::{TaskState as WireState, task_status};
 use serde::{Serialize, Serializer};
 use statemachine::maintenance::Machine;
 use statemachine::operation::Conversion;
+use statemachine::quota::{Amounts, Quota};
 use statemachine::{
     AgentId, Event, ExecutorKey, FrameworkId, OfferId, Role, Status, TaskKey, TaskState, Time,
 };
@@ -44,6 +45,19 @@ struct Describer<'a> {
     facts: Facts,
 }
 
+/// `eng guarantees cpus:2;mem:64 limits cpus:4`, or `eng none`.
+fn quota(role: &Role, quota: &Quota) -> String {
+    let amounts = |word: &str, amounts: &Amounts| {
+        let parts: Vec<_> = amounts.iter().map(|(name, it)| format!("{name}:{it}")).collect();
+        if parts.is_empty() { String::new() } else { format!(" {word} {}", parts.join(";")) }
+    };
+    if quota.is_empty() {
+        return format!("{role} none");
+    }
+    let (guarantees, limits) = (&quota.guarantees, &quota.limits);
+    format!("{role}{}{}", amounts("guarantees", guarantees), amounts("limits", limits))
+}
+
 impl Describer<'_> {
     #[expect(clippy::too_many_lines, reason = "one arm per event")]
     fn describe(self, event: &Event) -> Facts {
@@ -57,6 +71,9 @@ impl Describer<'_> {
                     format!("{role}={}", *thousandths as f64 / 1000.0)
                 };
                 self.list("weights", it.weights.iter().map(weight).collect())
+            }
+            Event::QuotasUpdated(it) => {
+                self.list("quotas", it.quotas.iter().map(|(role, it)| quota(role, it)).collect())
             }
             Event::FrameworkSubscribed(it) => self
                 .text("framework_id", &*it.wire_id)
@@ -324,7 +341,7 @@ mod tests {
         for event in golden() {
             let facts = of(&event, &Names::at_start());
             // a role has no id but its name
-            let names = |name: &str| name.contains("_id") || name == "weights";
+            let names = |name: &str| name.contains("_id") || ["weights", "quotas"].contains(&name);
             let touched = facts.0.iter().any(|(name, _)| names(name));
             assert!(touched, "{}: {facts:?}", event.name());
         }

@@ -53,6 +53,8 @@ commands! {
     Tick(crate::cluster::Tick),
     /// Roles are to weigh something else.
     Weigh(crate::cluster::Weigh),
+    /// Roles are to be guaranteed, and limited to, something else.
+    SetQuotas(crate::quota::SetQuotas),
     /// A framework subscribes, for the first time or again.
     Subscribe(crate::framework::Subscribe),
     /// A scheduler's stream has ended.

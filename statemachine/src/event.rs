@@ -89,6 +89,8 @@ events! {
     1 => LeaderElected(crate::cluster::LeaderElected),
     /// Roles weigh something else.
     2 => WeightsUpdated(crate::cluster::WeightsUpdated),
+    /// Roles are guaranteed, and limited to, something else.
+    3 => QuotasUpdated(crate::quota::QuotasUpdated),
     /// A framework subscribed for the first time.
     10 => FrameworkSubscribed(crate::framework::FrameworkSubscribed),
     /// A framework subscribed again.

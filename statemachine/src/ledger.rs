@@ -91,7 +91,7 @@ impl State {
         let Some(agent) = self.agents.get(&id).filter(|agent| agent.counts()) else {
             return;
         };
-        self.book.total.remove_all(&Quantities::of(&agent.total));
+        self.book.exclude(&agent.total);
         self.book.free.remove(&id);
     }
 
@@ -99,7 +99,7 @@ impl State {
         let Some(agent) = self.agents.get(&id).filter(|agent| agent.counts()) else {
             return;
         };
-        self.book.total.add_all(&Quantities::of(&agent.total));
+        self.book.include(&agent.total);
         let free = agent.free_quantities();
         self.book.set_free(id, free);
     }

@@ -43,6 +43,7 @@ pub mod invariants;
 pub mod maintenance;
 pub mod offer;
 pub mod operation;
+pub mod quota;
 pub mod resources;
 pub mod task;
 #[cfg(any(test, feature = "testing"))]

@@ -14,6 +14,7 @@ use crate::id::{AgentId, ExecutorKey, FrameworkId, OfferId, OperationKey, Role, 
 use crate::maintenance::Maintenance;
 use crate::offer::Offer;
 use crate::operation::Followed;
+use crate::quota::Quota;
 use crate::status::{Reason, Source, TaskState};
 use crate::task::{Executor, Task};
 use crate::time::Time;
@@ -62,6 +63,9 @@ pub struct State {
     /// Roles' weights in thousandths, where they were set.
     #[serde(rename = "g")]
     pub weights: OrdMap<Role, u64>,
+    /// What roles are guaranteed and limited to, where that was set.
+    #[serde(rename = "q", default, skip_serializing_if = "OrdMap::is_empty")]
+    pub quotas: OrdMap<Role, Quota>,
     /// What the allocator remembers: filters, and how much each framework holds in each role.
     #[serde(rename = "l")]
     pub book: Book,

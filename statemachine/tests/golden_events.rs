@@ -27,6 +27,7 @@ use statemachine::operation::{
     Conversion, Label, OperationAcknowledged, OperationRefused, OperationsFinished,
     ResourcesConverted,
 };
+use statemachine::quota::{Amounts, Quota, QuotasUpdated};
 use statemachine::resources::{
     Disk, DiskKind, DiskSource, Name, Persistence, Ranges, Reservation, ReservationKind, Resource,
     Resources, Scalar, Value,
@@ -110,6 +111,10 @@ fn agent_description() -> Arc<agent::Description> {
     })
 }
 
+fn cpus(thousandths: i64) -> Amounts {
+    [(Name::Cpus, Scalar(thousandths))].into()
+}
+
 fn operation() -> OperationKey {
     OperationKey { framework: FrameworkId(3), operation: "reserve-1".into() }
 }
@@ -144,6 +149,13 @@ fn cluster_and_framework_events() -> Vec<Event> {
         }
         .into(),
         WeightsUpdated { weights: vec![("eng".into(), 1500)] }.into(),
+        QuotasUpdated {
+            quotas: vec![
+                ("eng".into(), Quota { guarantees: cpus(1000), limits: cpus(0) }),
+                ("ops".into(), Quota::default()),
+            ],
+        }
+        .into(),
         FrameworkSubscribed {
             id,
             wire_id: "8d0a-0003".into(),

@@ -10,7 +10,7 @@ use protocol::{build_info, jsonp};
 
 use super::body::{Body, Refusal, json, redirect, status, whole};
 use super::route::{Endpoint, parameter};
-use super::{leader, maintenance, operator, resource_calls, weights};
+use super::{leader, maintenance, operator, quota, resource_calls, weights};
 use crate::convert::seconds;
 use crate::master::Master;
 use crate::metrics;
@@ -52,6 +52,7 @@ pub(super) async fn answer(
             };
             return operator::teardown(master, term, &wire_id).await;
         }
+        Endpoint::Quota => return quota::classic(master, parts, body).await,
         Endpoint::Weights => return weights::answer(master, parts, body).await,
         Endpoint::Reserve
         | Endpoint::Unreserve
@@ -106,6 +107,7 @@ fn read(master: &Master, endpoint: Endpoint, query: &str) -> Vec<u8> {
         | Endpoint::MaintenanceStatus
         | Endpoint::MachineDown
         | Endpoint::MachineUp
+        | Endpoint::Quota
         | Endpoint::Weights
         | Endpoint::Reserve
         | Endpoint::Unreserve

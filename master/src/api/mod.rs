@@ -8,6 +8,7 @@ mod leader;
 mod maintenance;
 mod operator;
 mod prometheus;
+mod quota;
 mod resource_calls;
 mod route;
 mod scheduler;

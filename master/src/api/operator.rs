@@ -10,7 +10,7 @@ use protocol::media::ContentType;
 use protocol::v1::master::call::Type;
 use protocol::v1::master::response::{
     self, GetFlags, GetHealth, GetMaintenanceSchedule, GetMaintenanceStatus, GetMaster, GetMetrics,
-    GetRoles, GetVersion, GetWeights,
+    GetQuota, GetRoles, GetVersion, GetWeights,
 };
 use protocol::v1::master::{Call, Event, Response as Answer, event};
 use protocol::v1::{Flag, Metric, Role};
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use super::body::{Body, Refusal, status, whole};
 use super::scheduler::{accepted, read_call};
-use super::{agent_calls, leader, maintenance, resource_calls, stream, weights};
+use super::{agent_calls, leader, maintenance, quota, resource_calls, stream, weights};
 use crate::convert::{self, resources, seconds};
 use crate::effects::{HEARTBEAT_SECONDS, record};
 use crate::leader::Ticket;
@@ -59,6 +59,10 @@ pub(super) async fn answer(
             let infos = call.update_weights.unwrap_or_default().weight_infos;
             weights::update(master, term, &infos).await
         }
+        Type::UpdateQuota | Type::SetQuota | Type::RemoveQuota => {
+            let term = leader::leading(master, &parts.uri)?;
+            quota::answer(master, term, call).await
+        }
         Type::ReserveResources
         | Type::UnreserveResources
         | Type::CreateVolumes
@@ -91,6 +95,9 @@ fn check(call: &Call) -> Result<Type, String> {
         Type::StartMaintenance if call.start_maintenance.is_none() => missing("start_maintenance"),
         Type::StopMaintenance if call.stop_maintenance.is_none() => missing("stop_maintenance"),
         Type::UpdateWeights if call.update_weights.is_none() => missing("update_weights"),
+        Type::UpdateQuota if call.update_quota.is_none() => missing("update_quota"),
+        Type::SetQuota if call.set_quota.is_none() => missing("set_quota"),
+        Type::RemoveQuota if call.remove_quota.is_none() => missing("remove_quota"),
         Type::ReserveResources if call.reserve_resources.is_none() => missing("reserve_resources"),
         Type::UnreserveResources if call.unreserve_resources.is_none() => {
             missing("unreserve_resources")
@@ -215,6 +222,10 @@ fn cluster_view(state: &State, r#type: Type) -> Option<Answer> {
         Type::GetWeights => {
             let get_weights = Some(GetWeights { weight_infos: weights::list(state) });
             Answer { get_weights, ..of_type(response::Type::GetWeights) }
+        }
+        Type::GetQuota => {
+            let get_quota = Some(GetQuota { status: quota::status_of(state) });
+            Answer { get_quota, ..of_type(response::Type::GetQuota) }
         }
         Type::GetOperations => {
             let get_operations = Some(views::response::operations(state));

@@ -28,6 +28,7 @@ pub(super) enum Endpoint {
     MaintenanceStatus,
     MachineDown,
     MachineUp,
+    Quota,
     Weights,
     Reserve,
     Unreserve,
@@ -36,7 +37,7 @@ pub(super) enum Endpoint {
 }
 
 /// Known paths, without the `/master` that may stand before each.
-const ROUTES: [(&str, Route); 24] = [
+const ROUTES: [(&str, Route); 25] = [
     ("api/v1/scheduler", Route::Scheduler),
     ("api/v1", Route::Operator),
     ("metrics/snapshot", Route::Classic(Endpoint::MetricsSnapshot)),
@@ -56,6 +57,7 @@ const ROUTES: [(&str, Route); 24] = [
     ("maintenance/status", Route::Classic(Endpoint::MaintenanceStatus)),
     ("machine/down", Route::Classic(Endpoint::MachineDown)),
     ("machine/up", Route::Classic(Endpoint::MachineUp)),
+    ("quota", Route::Classic(Endpoint::Quota)),
     ("weights", Route::Classic(Endpoint::Weights)),
     ("reserve", Route::Classic(Endpoint::Reserve)),
     ("unreserve", Route::Classic(Endpoint::Unreserve)),

@@ -54,6 +54,7 @@ fn asked(state: &State, event: &Event) -> Wanted {
         | Event::FrameworkRemoved(_)
         | Event::FrameworkUpdated(_)
         | Event::WeightsUpdated(_)
+        | Event::QuotasUpdated(_)
         | Event::RolesRevived(_)
         | Event::MaintenanceScheduled(_)
         | Event::MachinesUpped(_) => Wanted::All,

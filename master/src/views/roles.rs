@@ -1,4 +1,4 @@
-//! Roles: those with frameworks, allocations, reservations or weights, and all above them
+//! Roles: those with frameworks, allocations, reservations, weights or quotas, and all above them
 //! (semantics 137).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,7 +44,7 @@ pub(crate) fn roles(state: &State) -> BTreeMap<Role, RoleView> {
             roles.entry(reservation.role.clone()).or_default().reserved.add(resource);
         }
     }
-    for role in state.weights.keys() {
+    for role in state.weights.keys().chain(state.quotas.keys()) {
         roles.entry(role.clone()).or_default();
     }
     add_ancestors(&mut roles);

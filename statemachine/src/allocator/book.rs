@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::filters::Filters;
 use crate::id::{AgentId, FrameworkId, Role};
+use crate::quota;
 use crate::resources::{Quantities, Resource, Resources};
 
 /// Sums and filters.
@@ -18,6 +19,9 @@ pub struct Book {
     /// counts once (semantics 174).
     #[serde(rename = "s")]
     pub copies: OrdMap<(FrameworkId, Role, AgentId, Resource), u32>,
+    /// What is reserved for each role on all agents that are not unreachable, used or not.
+    #[serde(rename = "r", default, skip_serializing_if = "OrdMap::is_empty")]
+    pub reserved: OrdMap<Role, Quantities>,
     /// What all agents have that are not unreachable.
     #[serde(rename = "t")]
     pub total: Quantities,
@@ -36,6 +40,10 @@ pub struct Holding {
     /// Used by its tasks and executors, or offered to it.
     #[serde(rename = "q")]
     pub quantities: Quantities,
+    /// What of it does not count against the role's quota: reservations, which count for whom they are
+    /// made, and what is revocable.
+    #[serde(rename = "u", default, skip_serializing_if = "Quantities::is_empty")]
+    pub uncounted: Quantities,
     /// How many offers with something unreserved it has had: of equal shares, the one with fewer comes
     /// first (semantics 173).
     #[serde(rename = "n")]
@@ -96,6 +104,9 @@ impl Book {
                 }
             }
             holding.quantities.add(resource);
+            if !quota::counts(resource) {
+                holding.uncounted.add(resource);
+            }
         }
         holding
     }
@@ -123,6 +134,9 @@ impl Book {
                 self.copies.remove(&key);
             }
             holding.quantities.remove(resource);
+            if !quota::counts(resource) {
+                holding.uncounted.remove(resource);
+            }
         }
     }
 
@@ -139,6 +153,29 @@ impl Book {
             .collect();
         for key in gone {
             self.held.remove(&key);
+        }
+    }
+
+    /// An agent's resources become part of the cluster's.
+    pub(crate) fn include(&mut self, total: &Resources) {
+        self.total.add_all(&Quantities::of(total));
+        for resource in total.iter().filter(|resource| resource.value.thousandths() != 0) {
+            if let Some(role) = resource.role() {
+                self.reserved.entry(role.clone()).or_default().add(resource);
+            }
+        }
+    }
+
+    /// An agent's resources are no longer part of the cluster's.
+    pub(crate) fn exclude(&mut self, total: &Resources) {
+        self.total.remove_all(&Quantities::of(total));
+        for resource in total {
+            let Some(role) = resource.role() else { continue };
+            let Some(reserved) = self.reserved.get_mut(role) else { continue };
+            reserved.remove(resource);
+            if reserved.is_empty() {
+                self.reserved.remove(role);
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! One allocation cycle: for each agent, in random order, whoever comes first and can take what is
-//! free gets all of it that is open to its role (semantics 172).
+//! free gets all of it that is open to its role (semantics 172). Where roles have less than they are
+//! guaranteed, there are two rounds over the agents, and the first is theirs alone (semantics 180).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::book::Holding;
 use super::filters::{Refusals, blocks};
@@ -13,6 +14,7 @@ use crate::capability::{Capabilities, framework as capability};
 use crate::context::Context;
 use crate::id::{AgentId, Role};
 use crate::offer::OfferSpec;
+use crate::quota::{Bound, Headroom};
 use crate::resources::{Name, Quantities, Resource, Resources, Scalar};
 use crate::state::State;
 use crate::time::Time;
@@ -38,14 +40,24 @@ pub fn allocate(
     }
     let mut agents = candidates(state, agents, trace);
     shuffle(&mut agents, context.seed);
-    let mut cycle = Cycle { tree, now: context.now, trace, offers: Vec::new() };
-    // guarantees of quota come in a stage of their own before this one (semantics 180)
-    for agent in agents {
-        if cycle.offers.len() >= OFFERS_PER_CYCLE_MAX {
+    let headroom = Headroom::new(state);
+    let (now, offers) = (context.now, Vec::new());
+    let mut cycle = Cycle { tree, headroom, round: Round::Guarantees, now, trace, offers };
+    let mut left: BTreeMap<AgentId, Resources> = BTreeMap::new();
+    for agent in &agents {
+        if cycle.headroom.is_met() || cycle.is_full() {
             break;
         }
-        let refusals = state.book.filters.of(agent.id);
-        cycle.give_out(&Lot::new(agent, refusals), agent.free());
+        let rest = cycle.give_out(&Lot::new(agent, state), agent.free());
+        left.insert(agent.id, rest);
+    }
+    cycle.round = Round::Shares;
+    for agent in agents {
+        if cycle.is_full() {
+            break;
+        }
+        let free = left.remove(&agent.id).unwrap_or_else(|| agent.free());
+        cycle.give_out(&Lot::new(agent, state), free);
     }
     cycle.offers
 }
@@ -87,8 +99,19 @@ fn is_enough(quantities: &Quantities) -> bool {
     quantities.get(&Name::Cpus) >= CPUS_MIN || quantities.get(&Name::Mem) >= MEM_MIN
 }
 
+/// To whom a round over the agents gives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// Roles that are due something by a guarantee.
+    Guarantees,
+    /// All, by their shares.
+    Shares,
+}
+
 struct Cycle<'a, T> {
     tree: Tree,
+    headroom: Headroom<'a>,
+    round: Round,
     now: Time,
     trace: &'a mut T,
     offers: Vec<OfferSpec>,
@@ -102,17 +125,23 @@ struct Lot<'a> {
 }
 
 impl<'a> Lot<'a> {
-    fn new(agent: &Agent, refusals: Option<&'a Refusals>) -> Self {
+    fn new(agent: &Agent, state: &'a State) -> Self {
         let has_gpus = agent.total.scalar(&Name::Gpus) > Scalar(0);
-        Self { agent: agent.id, has_gpus, refusals }
+        Self { agent: agent.id, has_gpus, refusals: state.book.filters.of(agent.id) }
     }
 }
 
 impl<T: Trace> Cycle<'_, T> {
-    fn give_out(&mut self, lot: &Lot<'_>, mut left: Resources) {
+    fn is_full(&self) -> bool {
+        self.offers.len() >= OFFERS_PER_CYCLE_MAX
+    }
+
+    /// Gives out what is free on one agent, and says what nobody can take.
+    fn give_out(&mut self, lot: &Lot<'_>, mut left: Resources) -> Resources {
         while let Some((taker, resources)) = self.taker(lot, &left) {
+            let Kind::Client(client) = self.tree.kind(taker) else { break };
             left.remove_all(&resources);
-            let Kind::Client(client) = self.tree.kind(taker) else { return };
+            self.headroom.charge(&client.key.1, &resources);
             let (framework, role) = client.key.clone();
             let charge = Holding::of_offer(&resources);
             let offer = OfferSpec { framework, role, agent: lot.agent, resources };
@@ -120,20 +149,33 @@ impl<T: Trace> Cycle<'_, T> {
             self.offers.push(offer);
             self.tree.charge(taker, &charge);
         }
+        left
     }
 
     /// Who comes first of those that can take something, and what that is. When nothing unreserved
     /// is left to speak of, only those under a reservation are asked.
     fn taker(&mut self, lot: &Lot<'_>, left: &Resources) -> Option<(usize, Resources)> {
         let unreserved = left.iter().filter(|resource| resource.reservations.is_empty());
-        let starts = if is_enough(&Quantities::of(unreserved)) {
+        let starts = if self.round == Round::Guarantees {
+            self.due()
+        } else if is_enough(&Quantities::of(unreserved)) {
             vec![ROOT]
         } else {
             outermost(left).into_iter().filter_map(|role| self.tree.role(role)).collect()
         };
-        let Self { tree, now, trace, .. } = self;
-        let mut search = Search { tree, now: *now, trace: *trace, lot, left };
+        let Self { tree, headroom, round, now, trace, .. } = self;
+        let (round, now) = (*round, *now);
+        let mut search = Search { tree, headroom, round, now, trace: *trace, lot, left };
         starts.into_iter().find_map(|node| search.below(node))
+    }
+
+    /// The top roles in or below which somebody is due something, who comes first first.
+    fn due(&self) -> Vec<usize> {
+        let is_due = |node: &usize| match self.tree.kind(*node) {
+            Kind::Role(role) => self.headroom.may_be_due(role),
+            Kind::Group(_) | Kind::Client(_) => false,
+        };
+        self.tree.children(ROOT).filter(is_due).collect()
     }
 }
 
@@ -151,6 +193,8 @@ fn outermost(resources: &Resources) -> Vec<&Role> {
 
 struct Search<'a, T> {
     tree: &'a Tree,
+    headroom: &'a Headroom<'a>,
+    round: Round,
     now: Time,
     trace: &'a mut T,
     lot: &'a Lot<'a>,
@@ -161,19 +205,27 @@ impl<T: Trace> Search<'_, T> {
     fn below(&mut self, node: usize) -> Option<(usize, Resources)> {
         let tree = self.tree;
         match tree.kind(node) {
-            Kind::Role => tree.children(node).find_map(|child| self.below(child)),
+            Kind::Role(_) => tree.children(node).find_map(|child| self.below(child)),
             Kind::Group(role) => self.among(node, role),
             Kind::Client(_) => None,
         }
     }
 
     fn among(&mut self, group: usize, role: &Role) -> Option<(usize, Resources)> {
-        let open = open_to(self.left, role);
+        let (open, bound) = self.headroom.cut(role, &open_to(self.left, role));
+        if self.round == Round::Guarantees && !self.headroom.is_due(role, &open) {
+            return None;
+        }
+        let too_little = match bound {
+            Some(Bound::Limit) => Obstacle::Limit,
+            Some(Bound::Guarantees) => Obstacle::Guarantees,
+            None => Obstacle::TooLittle,
+        };
         let enough = is_enough(&Quantities::of(&open));
         let tree = self.tree;
         tree.children(group).find_map(|node| {
             let Kind::Client(client) = tree.kind(node) else { return None };
-            let fit = if enough { self.fit(client, &open) } else { Err(Obstacle::TooLittle) };
+            let fit = if enough { self.fit(client, &open) } else { Err(too_little) };
             fit.map_err(|why| self.trace.passed_over(self.lot.agent, (client.key.0, role), why))
                 .ok()
                 .map(|resources| (node, resources))

@@ -34,6 +34,10 @@ pub enum Obstacle {
     Gpus,
     /// It refused as much or more not long ago (semantics 107).
     Filter,
+    /// The role, or one above it, has all that its quota allows (semantics 181).
+    Limit,
+    /// What is free is kept for roles that have less than they are guaranteed (semantics 181).
+    Guarantees,
 }
 
 /// One step, as a list of them keeps it.

@@ -37,8 +37,8 @@ struct Node {
 
 /// What a node stands for.
 pub(super) enum Kind {
-    /// A role with all below it, or the root.
-    Role,
+    /// A role with all below it; the root has no name.
+    Role(Role),
     /// The frameworks of this role itself.
     Group(Role),
     /// One framework in one role.
@@ -59,7 +59,7 @@ impl Tree {
     pub(super) fn new(state: &State) -> Self {
         let clients = clients(state);
         let mut tree = Self {
-            nodes: vec![Node::new(Kind::Role, ROOT, 1.0, 0)],
+            nodes: vec![Node::new(Kind::Role(Role::from("")), ROOT, 1.0, 0)],
             roles: BTreeMap::new(),
             total: state.book.total.clone(),
             is_empty: clients.is_empty(),
@@ -130,8 +130,12 @@ impl Tree {
         let parent = role.parent().and_then(|parent| self.role(&parent)).unwrap_or(ROOT);
         let thousandths = state.weights.get(role).copied().unwrap_or(1000).max(1);
         let depth = role.depth();
-        let index =
-            self.push(Node::new(Kind::Role, parent, thousandths as f64 / 1000.0, depth - 1));
+        let index = self.push(Node::new(
+            Kind::Role(role.clone()),
+            parent,
+            thousandths as f64 / 1000.0,
+            depth - 1,
+        ));
         self.roles.insert(role.clone(), index);
         if frameworks.is_empty() {
             return;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{Violation, demand};
 use crate::agent::Agent;
-use crate::allocator::{Book, exclusive};
+use crate::allocator::{Book, Holding, exclusive};
 use crate::id::{AgentId, FrameworkId, Role};
 use crate::resources::{Quantities, Resources};
 use crate::state::State;
@@ -45,7 +45,7 @@ fn recount(state: &State) -> Count {
         count.hold(offer.agent, (offer.framework, &offer.role), &offer.resources, false);
     }
     for agent in state.agents.values().filter(|agent| agent.counts()) {
-        count.book.total.add_all(&Quantities::of(&agent.total));
+        count.book.include(&agent.total);
         count.book.set_free(agent.id, Quantities::of(exclusive(&agent.free())));
     }
     count
@@ -90,15 +90,19 @@ fn check_book(book: &Book, count: &Book, violations: &mut Vec<Violation>) {
     demand(violations, NAME, book.total == count.total, || {
         format!("the cluster has {:?}, not {:?}", count.total, book.total)
     });
+    demand(violations, NAME, book.reserved == count.reserved, || {
+        format!("{:?} is reserved, not {:?}", count.reserved, book.reserved)
+    });
     demand(violations, NAME, book.free == count.free, || {
         format!("free is {:?}, not {:?}", count.free, book.free)
     });
     demand(violations, NAME, book.copies == count.copies, || {
         format!("copies are {:?}, not {:?}", count.copies, book.copies)
     });
-    let held = |book: &Book| -> BTreeMap<(FrameworkId, Role), Quantities> {
+    let held = |book: &Book| -> BTreeMap<(FrameworkId, Role), [Quantities; 2]> {
         let held = book.held.iter().filter(|(_, held)| !held.quantities.is_empty());
-        held.map(|(client, held)| (client.clone(), held.quantities.clone())).collect()
+        let sums = |held: &Holding| [held.quantities.clone(), held.uncounted.clone()];
+        held.map(|(client, held)| (client.clone(), sums(held))).collect()
     };
     demand(violations, NAME, held(book) == held(count), || {
         format!("frameworks hold {:?}, not {:?}", held(count), held(book))

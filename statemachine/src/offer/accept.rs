@@ -14,7 +14,8 @@ use crate::draft::{Draft, Reply};
 use crate::effect::Effect;
 use crate::event::Fold;
 use crate::id::{FrameworkId, OfferId, OperationId, OperationKey, Role};
-use crate::operation::{self, Asker, ConversionError, Given, Label, Request, Stock};
+use crate::operation::{self, Asker, ConversionError, Given, Label, Plan, Request, Stock};
+use crate::quota::passed_limit;
 use crate::rejection::Rejection;
 use crate::resources::{Resource, Resources};
 use crate::state::State;
@@ -224,11 +225,28 @@ fn convert(draft: &mut Draft<'_>, hand: &mut Hand, request: &Request, id: Option
     let done = match in_use {
         Some(key) => Err(ConversionError::IdInUse(key.operation.clone())),
         None => operation::plan(draft.state(), hand.stock.agent, &asker, request)
+            .and_then(|plan| check_limits(draft.state(), hand, &plan).map(|()| plan))
             .and_then(|plan| operation::convert(draft, &mut hand.stock, plan, label)),
     };
     if let (Some(key), Err(why)) = (key, done) {
         operation::refuse(draft, key, &why);
     }
+}
+
+/// No role has more than its limit for it: what is unreserved counts for the role it was offered to,
+/// whomever it was reserved for (gaps 56).
+fn check_limits(state: &State, hand: &Hand, plan: &Plan) -> Result<(), ConversionError> {
+    let Stock { agent, rest, .. } = &hand.stock;
+    if state.quotas.is_empty() || !rest.contains(&plan.consumed) {
+        return Ok(());
+    }
+    let (mut before, mut after) = (state.clone(), state.clone());
+    before.book.charge(hand.framework, &hand.role, *agent, rest);
+    let mut rest = rest.clone();
+    plan.carry_out(&mut rest);
+    after.book.charge(hand.framework, &hand.role, *agent, &rest);
+    after.alter_agent(*agent, |agent| plan.carry_out(&mut agent.total));
+    passed_limit(&before, &after).map_or(Ok(()), |passed| Err(ConversionError::PassesLimit(passed)))
 }
 
 /// A UUID (version 4 in form) for a status of what is recorded next.

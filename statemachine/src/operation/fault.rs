@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::id::{OperationId, Principal, Role};
+use crate::quota::PassedLimit;
 use crate::resources::{Resource, Resources, Scalar};
 
 /// What is wrong with RESERVE, UNRESERVE, CREATE or DESTROY.
@@ -95,6 +96,9 @@ pub enum ConversionError {
     /// The operation id is taken.
     #[error("operation id {0} is in use")]
     IdInUse(OperationId),
+    /// A role would have more than its quota allows.
+    #[error("{0}")]
+    PassesLimit(PassedLimit),
     /// Nothing to destroy (semantics 163).
     #[error("{0} is not on this agent")]
     VolumeUnknown(Resource),

@@ -109,6 +109,14 @@ pub(crate) struct Plan {
     pub(crate) converted: Resources,
 }
 
+impl Plan {
+    /// Puts what it makes where what it consumes was.
+    pub(crate) fn carry_out(&self, resources: &mut Resources) {
+        resources.remove_all(&self.consumed);
+        resources.add_all(&self.converted);
+    }
+}
+
 /// Checks what is asked for against the rules and the agent.
 pub(crate) fn plan(
     state: &State,

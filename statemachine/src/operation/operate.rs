@@ -1,11 +1,12 @@
 //! An operator converts resources of an agent. What it takes is taken back from offers, if need be.
 
-use super::{Asker, ConversionError, Request, Stock, convert, plan};
+use super::{Asker, ConversionError, Plan, Request, Stock, convert, plan};
 use crate::agent::Agent;
 use crate::command::Decide;
 use crate::draft::{Draft, Reply};
 use crate::id::{AgentId, OfferId};
 use crate::offer::{OffersRescinded, refuse};
+use crate::quota::passed_limit;
 use crate::rejection::Rejection;
 use crate::resources::Resources;
 use crate::state::State;
@@ -37,12 +38,37 @@ impl Decide for Operate {
             let what = format!("{consumed} is not free on agent {}", state.agent_text(agent.id));
             Rejection::Conflict(what.into())
         })?;
+        check_limits(state, &agent, &offers, &plan)?;
         take_back(draft, offers);
         let mut stock = Stock { agent: agent.id, rest, converted: Resources::default() };
         // all that it consumes is in stock
         convert(draft, &mut stock, plan, None)
             .map_err(|error| Rejection::Invalid(error.to_string().into()))?;
         Ok(Reply::Done)
+    }
+}
+
+/// No role has more than its limit for it (gaps 56).
+fn check_limits(
+    state: &State,
+    agent: &Agent,
+    taken_back: &[OfferId],
+    plan: &Plan,
+) -> Result<(), Rejection> {
+    if state.quotas.is_empty() {
+        return Ok(());
+    }
+    let mut after = state.clone();
+    for offer in taken_back {
+        after.lift(*offer);
+    }
+    after.alter_agent(agent.id, |agent| plan.carry_out(&mut agent.total));
+    match passed_limit(state, &after) {
+        None => Ok(()),
+        Some(passed) => {
+            let name = state.agent_text(agent.id);
+            Err(Rejection::Conflict(format!("operation on agent {name}: {passed}").into()))
+        }
     }
 }
 

@@ -242,7 +242,7 @@ impl Value {
     }
 
     /// The quantity, if it is one; 0 for ranges and sets.
-    pub(super) fn thousandths(&self) -> i64 {
+    pub(crate) fn thousandths(&self) -> i64 {
         match self {
             Self::Scalar(scalar) => scalar.0,
             Self::Ranges(_) | Self::Set(_) => 0,

@@ -1,11 +1,14 @@
 //! Roles with their weight, quota and what is held in them.
 
-use serde::Serialize;
-use statemachine::State;
-use statemachine::resources::Resources;
+use std::collections::BTreeMap;
 
+use serde::Serialize;
+use statemachine::quota::Amounts;
+use statemachine::resources::{Resource, Resources, Value};
+use statemachine::{Role, State};
+
+use super::list;
 use super::resources::sparse;
-use super::{Empty, list};
 use crate::views::roles::RoleView;
 
 #[derive(Serialize)]
@@ -28,31 +31,34 @@ struct Row {
 #[derive(Serialize)]
 struct Quota {
     role: String,
-    guarantee: Empty,
-    limit: Empty,
+    guarantee: BTreeMap<String, f64>,
+    limit: BTreeMap<String, f64>,
     consumed: serde_json::Value,
 }
 
 /// `/roles`.
 pub(crate) fn roles(state: &State) -> impl Serialize {
     let rows = crate::views::roles::roles(state);
-    let rows: Vec<_> = rows.into_iter().map(|(name, view)| row(state, &name, &view)).collect();
+    let consumption = consumption(&rows);
+    let rows: Vec<_> =
+        rows.iter().map(|(name, view)| row(state, name, view, consumption.get(&**name))).collect();
     Roles { roles: list(rows) }
 }
 
-fn row(state: &State, name: &str, view: &RoleView) -> Row {
+fn row(state: &State, name: &Role, view: &RoleView, consumed: Option<&Resources>) -> Row {
     let small = |held: &Resources| serde_json::to_value(sparse(held)).unwrap_or_default();
+    let quota = state.quotas.get(name);
     let mut resources = view.allocated.clone();
     resources.add_all(&view.offered);
     let wire_id = |id| state.frameworks.get(id).map(|framework| framework.wire_id.to_string());
     Row {
-        name: name.to_owned(),
+        name: name.to_string(),
         weight: view.weight,
         quota: Quota {
-            role: name.to_owned(),
-            guarantee: Empty {},
-            limit: Empty {},
-            consumed: small(&view.allocated),
+            role: name.to_string(),
+            guarantee: amounts(quota.map(|quota| &quota.guarantees)),
+            limit: amounts(quota.map(|quota| &quota.limits)),
+            consumed: consumed.map_or_else(|| serde_json::json!({}), small),
         },
         resources: small(&resources),
         allocated: small(&view.allocated),
@@ -60,4 +66,26 @@ fn row(state: &State, name: &str, view: &RoleView) -> Row {
         reserved: small(&view.reserved),
         frameworks: view.frameworks.iter().filter_map(wire_id).collect(),
     }
+}
+
+/// What counts against each role's quota, used by tasks or reserved, here and below; offers do not, as
+/// they can be taken back (semantics 179).
+fn consumption(rows: &BTreeMap<Role, RoleView>) -> BTreeMap<String, Resources> {
+    let mut consumption: BTreeMap<String, Resources> = BTreeMap::new();
+    for (role, view) in rows {
+        let is_counted = |it: &Resource| {
+            it.reservations.is_empty() && !it.revocable && matches!(it.value, Value::Scalar(_))
+        };
+        let mut counted = view.allocated.filtered(is_counted);
+        counted.add_all(&view.reserved.filtered(|it| matches!(it.value, Value::Scalar(_))));
+        for above in role.ancestors().chain([role.clone()]) {
+            consumption.entry(above.to_string()).or_default().add_all(&counted);
+        }
+    }
+    consumption
+}
+
+fn amounts(amounts: Option<&Amounts>) -> BTreeMap<String, f64> {
+    let amounts = amounts.into_iter().flatten();
+    amounts.map(|(name, amount)| (name.to_string(), amount.to_f64())).collect()
 }
