@@ -28,14 +28,18 @@ pub(crate) fn end_tasks(draft: &mut Draft<'_>, id: AgentId, farewell: &Farewell)
         let over = draft.state().tasks.get(key).is_none_or(|task| task.state.is_terminal());
         if over {
             tell_end(draft, key);
-            continue;
+        } else {
+            end_task(draft, key, farewell);
         }
-        let aware = draft.state().is_partition_aware(key.framework);
-        let (told, reason) = if aware { farewell.aware } else { farewell.unaware };
-        let status = Status::by_master(told, reason, farewell.message, draft.context().now);
-        let status = Arc::new(status);
-        draft.record(TaskUpdated { key: key.clone(), status, latest: told });
     }
+}
+
+/// Ends a task and tells its framework.
+pub(super) fn end_task(draft: &mut Draft<'_>, key: &TaskKey, farewell: &Farewell) {
+    let aware = draft.state().is_partition_aware(key.framework);
+    let (told, reason) = if aware { farewell.aware } else { farewell.unaware };
+    let status = Status::by_master(told, reason, farewell.message, draft.context().now);
+    draft.record(TaskUpdated { key: key.clone(), status: Arc::new(status), latest: told });
 }
 
 /// A task had ended, but its agent is away before its framework has heard so (earlier updates were

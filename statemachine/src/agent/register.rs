@@ -7,6 +7,7 @@ use std::sync::Arc;
 use imbl::OrdSet;
 use serde::{Deserialize, Serialize};
 
+use super::depart::{Farewell, end_task};
 use super::{Agent, Description};
 use crate::allocator::exclusive;
 use crate::command::Decide;
@@ -20,7 +21,7 @@ use crate::rejection::Rejection;
 use crate::resources::Resources;
 use crate::state::State;
 use crate::status::{Reason, Status, TaskState};
-use crate::task::{ExecutorEnded, TaskUpdated};
+use crate::task::{ExecutorEnded, Task, TaskUpdated};
 use crate::time::Time;
 
 /// An agent's Hello, its shape checked.
@@ -94,6 +95,13 @@ pub struct AgentReregistered {
     pub last_launch: EventNumber,
 }
 
+/// What frameworks are told of tasks that were never launched (semantics 83).
+const UNTOLD: Farewell = Farewell {
+    aware: (TaskState::Dropped, Reason::AGENT_REREGISTERED),
+    unaware: (TaskState::Lost, Reason::AGENT_REREGISTERED),
+    message: "Agent was unreachable before it heard of the task",
+};
+
 impl Decide for Register {
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
         let machine = self.description.machine();
@@ -134,6 +142,7 @@ impl Register {
             return Err(Rejection::AgentDismissed(reason.into()));
         }
         let total = carry_over(state, &agent, &self.description.resources)?;
+        self.drop_untold(&agent, draft);
         draft.record(AgentReregistered {
             id,
             description: Arc::new(self.description.clone()),
@@ -142,9 +151,27 @@ impl Register {
             last_launch: self.last_launch,
         });
         self.return_tasks(&agent, draft);
-        self.reconcile_executors(id, draft);
+        self.reconcile_executors(&agent, draft);
         self.dismiss_unknown(id, draft);
         Ok(Reply::Registered(id))
+    }
+
+    /// An agent that was unreachable is not told of launches that it has not heard of: their frameworks
+    /// have been told that the tasks are unreachable or lost, may have started others in their place,
+    /// and their resources are free.
+    fn drop_untold(&self, agent: &Agent, draft: &mut Draft<'_>) {
+        if agent.unreachable_since.is_none() {
+            return;
+        }
+        for key in &agent.tasks {
+            let task = draft.state().tasks.get(key);
+            let is_untold = |task: &Arc<Task>| {
+                task.state == TaskState::Unreachable && task.launched > self.last_launch
+            };
+            if task.is_some_and(is_untold) {
+                end_task(draft, key, &UNTOLD);
+            }
+        }
     }
 
     /// Tasks of an agent that was unreachable count again, in the state it reports (semantics 224). Of
@@ -174,9 +201,11 @@ impl Register {
         }
     }
 
-    /// Executors that the agent no longer has are over; those it was never told of are not.
-    fn reconcile_executors(&self, agent: AgentId, draft: &mut Draft<'_>) {
+    /// Executors that the agent no longer has are over; those it has not been told of yet are not, unless
+    /// it was unreachable, when it is never told.
+    fn reconcile_executors(&self, agent: &Agent, draft: &mut Draft<'_>) {
         let state = draft.state();
+        let (agent, was_unreachable) = (agent.id, agent.unreachable_since.is_some());
         let reported: BTreeSet<_> = self
             .executors
             .iter()
@@ -188,7 +217,7 @@ impl Register {
         let gone: Vec<_> = state
             .executors_on(agent)
             .filter(|executor| !reported.contains(&executor.key))
-            .filter(|executor| executor.launched <= self.last_launch)
+            .filter(|executor| was_unreachable || executor.launched <= self.last_launch)
             .map(|executor| executor.key.clone())
             .collect();
         for key in gone {

@@ -88,10 +88,14 @@ impl Fold for AgentUnreachable {
 mod tests {
     use super::*;
     use crate::agent::{Cause, Disconnect, Unregister};
+    use crate::effect::Directive;
+    use crate::framework_capability::PARTITION_AWARE;
     use crate::id::{FrameworkId, Session};
+    use crate::offer::Operation;
     use crate::status::UpdateId;
-    use crate::task::Update;
-    use crate::testing::World;
+    use crate::task::{ExecutorSpec, Question, Reconcile, Update};
+    use crate::testing::{World, command_task, resources};
+    use bytes::Bytes;
 
     /// A task whose agent says that it runs and, by the way, that it has ended meanwhile; only the
     /// first is acknowledged before the agent is gone.
@@ -152,5 +156,63 @@ mod tests {
         check(|world, agent, session| {
             world.must(Unregister { agent, session });
         });
+    }
+
+    /// An agent is lost before it hears of a launch, and comes back.
+    fn check_untold(aware: bool, states: [TaskState; 2]) {
+        let mut world = World::new();
+        let agent = world.agent("cpus:4;mem:4096");
+        let mut subscribe = world.subscription(None, &["*"]);
+        if !aware {
+            subscribe.description.capabilities.0 &= !(1 << PARTITION_AWARE);
+        }
+        let framework = world.subscribe(subscribe);
+        world.launch(framework, "t", "cpus:1;mem:64");
+        world.disconnect(agent);
+        world.pass_ms(600_000);
+        world.sent();
+        // it has heard of nothing
+        let hello = world.hello(Some(agent), "cpus:4;mem:4096");
+        world.must(hello);
+        let sent = world.effects.clone();
+        let launches = |effect: &Effect| {
+            matches!(effect, Effect::Agent { directive: Directive::Launch(..), .. })
+        };
+        assert!(!sent.iter().any(launches), "its resources are free for others: {sent:?}");
+        assert_eq!(told(&mut world, framework), states[1..]);
+        assert!(world.state.tasks.is_empty());
+        world.allocate();
+        assert_eq!(world.state.agents[&agent].offered, world.state.agents[&agent].total);
+        let question = Question { task: "t".into(), agent: Some(agent) };
+        world.sent();
+        world.must(Reconcile { framework, tasks: vec![question] });
+        assert_eq!(told(&mut world, framework), states[..1]);
+    }
+
+    /// semantics 83, 213
+    #[test]
+    fn a_launch_that_was_never_heard_of_is_dropped() {
+        check_untold(true, [TaskState::Gone, TaskState::Dropped]);
+        check_untold(false, [TaskState::Lost, TaskState::Lost]);
+    }
+
+    #[test]
+    fn an_executor_that_was_never_heard_of_is_over() {
+        let mut world = World::new();
+        let agent = world.agent("cpus:4;mem:4096");
+        let framework = world.framework(&["*"]);
+        world.allocate();
+        let offer = world.offers(framework)[0];
+        let mut task = command_task("t", agent, "cpus:1;mem:64");
+        let (id, needs) = ("e".into(), resources("cpus:1;mem:32"));
+        task.executor = Some(ExecutorSpec { id, resources: needs, payload: Bytes::new() });
+        world.accept(framework, &[offer], vec![Operation::Launch(vec![task])]);
+        assert_eq!(world.state.executors.len(), 1);
+        world.disconnect(agent);
+        world.pass_ms(600_000);
+        let hello = world.hello(Some(agent), "cpus:4;mem:4096");
+        world.must(hello);
+        assert!(world.state.executors.is_empty());
+        assert!(world.state.agents[&agent].used.is_empty());
     }
 }
