@@ -31,6 +31,12 @@ pub enum OpenError {
     /// A directory without a journal.
     #[error("{0} holds no journal")]
     Missing(PathBuf),
+    /// The directory of a member, without the file that keeps its promises.
+    #[error(
+        "{0} has lost tail.redb, with the newest entries and the votes of this member: with what is \
+         left it could vote what is committed away. Replace this member by one with an empty directory"
+    )]
+    TailLost(PathBuf),
     /// A file of another format than this version reads.
     #[error("{path} has journal format {found}; this version reads format {expected}")]
     Format {

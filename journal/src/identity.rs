@@ -9,6 +9,7 @@ use std::sync::{PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 
+use crate::store::{RealDisk, Tail};
 use crate::{FORMAT, OpenError};
 
 /// Which member a data directory belongs to.
@@ -72,7 +73,8 @@ impl Identity {
         Ok(Some(identity))
     }
 
-    /// Takes a place in a quorum, durably. The same place again is fine.
+    /// Takes a place in a quorum, durably. The same place again is fine. The tail comes first: a
+    /// directory with a place and without a tail has lost it.
     ///
     /// # Errors
     /// [`OpenError::OtherNode`] when the directory has another place already.
@@ -84,6 +86,9 @@ impl Identity {
         if (self.node != 0 && self.node != node) || other_cluster {
             let (dir, found) = (dir.to_path_buf(), self.node);
             return Err(OpenError::OtherNode { dir, found, expected: node });
+        }
+        if self.node == 0 {
+            Tail::make(dir, &RealDisk)?;
         }
         self.node = node;
         self.cluster_id = cluster_id.to_string();

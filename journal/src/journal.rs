@@ -29,7 +29,7 @@ use crate::propose::{Done, Outcome, Proposals};
 use crate::run::{Core, Run};
 use crate::snapshot::Snapshots;
 use crate::status::{MemberStatus, Status};
-use crate::store::{Disk, RealDisk};
+use crate::store::{Disk, RealDisk, Tail, WeakLog};
 use crate::supervise::supervise;
 use crate::transport::{Frames, Transport};
 use crate::upkeep;
@@ -61,7 +61,8 @@ impl Journal {
     /// methods. Must be called on a tokio runtime.
     ///
     /// # Errors
-    /// When the directory is in use, foreign, of another format, damaged, or of another node.
+    /// When the directory is in use, foreign, of another format, damaged, of another node, or has
+    /// lost its tail.
     pub async fn open(
         config: Config,
         machine: Box<dyn Machine>,
@@ -87,11 +88,14 @@ impl Journal {
             let (dir, found, expected) = (config.dir, identity.node, config.node);
             return Err(OpenError::OtherNode { dir, found, expected });
         }
+        if identity.node == 0 {
+            Tail::make(&config.dir, &*disk)?;
+        }
         let identity = Arc::new(RwLock::new(identity));
         let folded = FoldedThread::spawn(machine).map_err(OpenError::io(&config.dir))?;
         let core = Arc::new(Core {
             snapshots: Snapshots::open(&config.dir)?,
-            network: Network { transport, identity: identity.clone() },
+            network: Network { transport, identity: identity.clone(), log: WeakLog::default() },
             config,
             raft_config,
             disk,
@@ -351,6 +355,9 @@ fn fill(status: &mut Status, run: &Run) {
         ServerState::Shutdown => "stopped",
     }
     .into();
+    if let Some(why) = run.server.split.get() {
+        status.state = why.into();
+    }
     let membership = metrics.membership_config.membership();
     let voters: Vec<u64> = membership.voter_ids().collect();
     let matched = |node: &u64| {

@@ -15,6 +15,7 @@ use crate::error::{OpenError, ReadError};
 use crate::format::Mark;
 use crate::history::{self, Segment};
 use crate::identity::Identity;
+use crate::raft::term_of;
 use crate::snapshot::{self, SnapshotFile, SnapshotReader};
 use crate::store::{READERS, TAIL, Tail, TailState};
 
@@ -96,7 +97,10 @@ impl Reader {
     fn open_once(dir: &Path) -> Result<Self, OpenError> {
         let identity = Identity::load(dir)?.ok_or_else(|| OpenError::Missing(dir.into()))?;
         // the tail first: what leaves it for the history meanwhile is then seen twice, not never
-        let (tail, state) = copy_tail(dir)?;
+        let (tail, state) = copy_tail(dir).map_err(|error| match error {
+            OpenError::TailLost(_) if identity.node == 0 => OpenError::Missing(dir.into()),
+            error => error,
+        })?;
         let mut segments = history::find(dir)?;
         segments.retain(|it| state.purged.is_none_or(|purged| it.last.index > purged.index));
         history::check_order(&segments)?;
@@ -169,17 +173,59 @@ impl Reader {
     /// # Errors
     /// Names the first damaged entry or file.
     pub fn verify(&self) -> Result<Verified, ReadError> {
-        let (mut entries, mut hash) = (0, self.base());
+        let (mut entries, mut hash, mut term) = (0, self.base(), 0);
         for entry in self.entries(..) {
-            hash = entry?.hash;
+            let entry = entry?;
+            self.verify_term(&entry, term)?;
+            (hash, term) = (entry.hash, entry.term);
             entries += 1;
         }
+        self.verify_end()?;
         let named = snapshot::named(&self.dir).map_err(OpenError::io(&self.dir))?;
         for (_, path) in &named {
             let damaged = |error: std::io::Error| OpenError::damaged(path, error.to_string());
             self.verify_place(&verified(path).map_err(damaged)?)?;
         }
         Ok(Verified { entries, snapshots: named.len() as u64, hash })
+    }
+
+    /// Terms only grow; and an entry that is known to be committed is never replaced by another.
+    fn verify_term(&self, entry: &Entry, before: u64) -> Result<(), ReadError> {
+        let Entry { index, term, .. } = entry;
+        let path = self.path_of(*index);
+        if *term < before {
+            let what = format!("entry {index} is of term {term}, and the one before of {before}");
+            return Err(OpenError::damaged(&path, what).into());
+        }
+        let committed = self.state.committed.filter(|committed| committed.index == *index);
+        match committed.map(|committed| term_of(&committed)) {
+            Some(committed) if committed != *term => {
+                let what = format!(
+                    "entry {index} is of term {term}, and what was committed there of {committed}"
+                );
+                Err(OpenError::damaged(&path, what).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// All that is known to be committed is there, as entries or in a snapshot that came from a peer
+    /// and that the log is not yet purged up to.
+    fn verify_end(&self) -> Result<(), ReadError> {
+        let Bounds { first, last, committed } = self.bounds();
+        let end = last.map_or(first, |last| last + 1);
+        let Some(committed) = committed.filter(|committed| *committed >= end) else {
+            return Ok(());
+        };
+        let named = snapshot::named(&self.dir).map_err(OpenError::io(&self.dir))?;
+        if named.iter().any(|((index, _), _)| *index >= committed) {
+            return Ok(());
+        }
+        let what = match end.checked_sub(1) {
+            Some(last) => format!("it ends at entry {last}, and entry {committed} was committed"),
+            None => format!("it holds no entry, and entry {committed} was committed"),
+        };
+        Err(OpenError::damaged(&self.dir.join(TAIL), what).into())
     }
 
     fn verify_place(&self, snapshot: &SnapshotFile) -> Result<(), ReadError> {
@@ -281,7 +327,12 @@ pub(crate) fn copy_tail(dir: &Path) -> Result<(Tail, TailState), OpenError> {
     loop {
         let bytes = {
             let _pause = pause(dir)?;
-            fs::read(&path).map_err(OpenError::io(&path))?
+            match fs::read(&path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Err(OpenError::TailLost(dir.to_path_buf()));
+                }
+                read => read.map_err(OpenError::io(&path))?,
+            }
         };
         copies += 1;
         match Tail::open_copy(&path, &bytes) {

@@ -15,7 +15,7 @@ use crate::gate::Gate;
 use crate::history::range_in_name;
 use crate::identity::Identity;
 use crate::mend::Mender;
-use crate::network::{Network, Server};
+use crate::network::{Network, Server, Split};
 use crate::raft::Raft;
 use crate::replica::Replica;
 use crate::snapshot::Snapshots;
@@ -85,7 +85,8 @@ impl Core {
             store: store.clone(),
             fault: self.fault.clone(),
         };
-        let (config, network) = (self.raft_config.clone(), self.network.clone());
+        let network = Network { log: store.downgrade(), ..self.network.clone() };
+        let config = self.raft_config.clone();
         let raft = Raft::new(self.config.node, config, network, store, replica.clone()).await;
         let raft = raft.map_err(|error| {
             let reported = self.fault.get().map(|reason| reason.to_string());
@@ -93,7 +94,12 @@ impl Core {
             OpenError::Raft { dir: self.config.dir.clone(), what }
         })?;
         let identity = self.identity.clone();
-        let server = Server { raft: raft.clone(), replica: replica.clone(), identity };
+        let server = Server {
+            raft: raft.clone(),
+            replica: replica.clone(),
+            identity,
+            split: Split::default(),
+        };
         Ok(Run { raft, replica, server })
     }
 }

@@ -62,7 +62,7 @@ impl JournalError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Open(error) | Self::Read(ReadError::File(error)) => {
-                matches!(error, OpenError::Damaged { .. })
+                matches!(error, OpenError::Damaged { .. } | OpenError::TailLost(_))
             }
             Self::Read(ReadError::Entry { .. } | ReadError::Missing { .. }) => true,
             Self::Batch { source, .. } | Self::State { source, .. } => {

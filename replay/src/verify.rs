@@ -292,6 +292,14 @@ mod tests {
         assert!(error.is_damage());
     }
 
+    #[test]
+    fn a_journal_that_lost_its_tail_is_damaged() {
+        let dir = written(steps(story()));
+        std::fs::remove_file(dir.path().join("tail.redb")).expect("removed");
+        let error = Journal::open(dir.path()).expect_err("half a journal");
+        assert!(error.is_damage(), "{error}");
+    }
+
     /// The registration of a story once more, over its own agent.
     fn agent_again(batches: &[Batch]) -> Batch {
         let registers = |batch: &&Batch| batch.records[0].events[0].name() == "AgentRegistered";

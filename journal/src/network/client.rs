@@ -20,10 +20,12 @@ use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 use super::message::{
     Answer, AppendAnswer, Ask, Envelope, SnapshotAnswer, SnapshotStart, decode, encode,
 };
+use crate::chain::Hash;
 use crate::identity::{Identity, read};
 use crate::member::Member;
 use crate::raft::{TypeConfig, Vote};
 use crate::snapshot::SnapshotFile;
+use crate::store::WeakLog;
 use crate::transport::{Frames, Peer, Transport, TransportError};
 
 type RaftSnapshot = openraft::alias::SnapshotOf<TypeConfig, SnapshotFile>;
@@ -34,6 +36,8 @@ type Rpc<T> = Result<T, RPCError<TypeConfig>>;
 pub(crate) struct Network {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) identity: Arc<RwLock<Identity>>,
+    /// Our own log, once there is one: what is sent to peers says how it is chained.
+    pub(crate) log: WeakLog,
 }
 
 impl RaftNetworkFactory<TypeConfig> for Network {
@@ -54,7 +58,7 @@ impl Network {
             node,
             incarnation: member.incarnation.as_str().into(),
         };
-        Connection { peer, address, answers: AtomicBool::new(true) }
+        Connection { peer, address, log: self.log.clone(), answers: AtomicBool::new(true) }
     }
 }
 
@@ -62,6 +66,7 @@ impl Network {
 pub(crate) struct Connection {
     peer: Arc<dyn Peer>,
     address: Address,
+    log: WeakLog,
     /// Whether the last question was answered; a change is worth a line in the log.
     answers: AtomicBool,
 }
@@ -74,11 +79,12 @@ struct Address {
 }
 
 impl Address {
-    fn seal(&self, body: Vec<u8>) -> Result<Bytes, TransportError> {
+    fn seal(&self, body: Vec<u8>, hash: Option<Hash>) -> Result<Bytes, TransportError> {
         encode(&Envelope {
             cluster_id: self.cluster_id.to_string(),
             node: self.node,
             incarnation: self.incarnation.to_string(),
+            hash: hash.map(|hash| hash.0.to_vec()),
             body,
         })
     }
@@ -86,7 +92,11 @@ impl Address {
 
 impl Connection {
     pub(crate) async fn ask(&self, ask: &Ask, limit: Duration) -> Result<Answer, TransportError> {
-        let request = self.address.seal(encode(ask)?.into())?;
+        let hash = match ask {
+            Ask::Append(request) => self.log.hash_after(request),
+            _ => None,
+        };
+        let request = self.address.seal(encode(ask)?.into(), hash)?;
         let answer = tokio::time::timeout(limit, self.peer.ask(request)).await;
         let answer =
             answer.unwrap_or_else(|_| Err(TransportError(format!("no answer in {limit:?}"))));
@@ -113,7 +123,7 @@ impl Connection {
         vote: Vote,
         snapshot: &SnapshotFile,
     ) -> Result<SnapshotResponse<TypeConfig>, TransportError> {
-        let start = self.address.seal(encode(&SnapshotStart { vote })?.into())?;
+        let start = self.address.seal(encode(&SnapshotStart { vote })?.into(), None)?;
         let first = futures::stream::iter([Ok(start)]);
         let frames: Frames = Box::pin(first.chain(super::receive::chunks(snapshot)));
         let answer = self.peer.snapshot(frames).await?;
@@ -143,14 +153,15 @@ impl RaftNetworkV2<TypeConfig> for Connection {
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
-        let address = self.address.clone();
+        let (address, log) = (self.address.clone(), self.log.clone());
         Box::pin(async move {
             // openraft sits out its backoff when the first request is polled for: connecting before
             // that would try a peer that is down without any pause
             let mut input = input.peekable();
             Pin::new(&mut input).peek().await;
-            let requests: Frames =
-                Box::pin(input.map(move |request| address.seal(encode(&request)?.into())));
+            let requests: Frames = Box::pin(input.map(move |request| {
+                address.seal(encode(&request)?.into(), log.hash_after(&request))
+            }));
             let answers = self.peer.append(requests).await.map_err(|error| rpc(&error))?;
             let answers: BoxStream<'s, _> = Box::pin(answers.map(|answer| {
                 let answer = answer.and_then(|answer| decode::<AppendAnswer>(&answer));
@@ -274,7 +285,8 @@ mod tests {
         let (cluster_id, incarnation) = ("c".into(), "i".into());
         let identity = Identity { format: crate::FORMAT, node: 1, cluster_id, incarnation };
         let identity = Arc::new(RwLock::new(identity));
-        let network = Network { transport: Arc::new(down.clone()), identity };
+        let log = WeakLog::default();
+        let network = Network { transport: Arc::new(down.clone()), identity, log };
         let mut connection = network.connect(2, &Member::default());
         // openraft holds the first request back until the backoff is over
         let requests = stream::pending::<AppendEntriesRequest<TypeConfig>>();

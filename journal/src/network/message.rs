@@ -23,6 +23,9 @@ pub(crate) struct Envelope {
     pub(crate) cluster_id: String,
     pub(crate) node: u64,
     pub(crate) incarnation: String,
+    /// With an append: the sender's hash chain at the last entry of it.
+    #[serde(default, with = "serde_bytes", skip_serializing_if = "Option::is_none")]
+    pub(crate) hash: Option<Vec<u8>>,
     #[serde(with = "serde_bytes")]
     pub(crate) body: Vec<u8>,
 }
@@ -80,8 +83,8 @@ fn malformed(error: &dyn std::fmt::Display) -> TransportError {
 }
 
 impl Envelope {
-    /// The body, if the message is for the member `identity` says we are.
-    pub(crate) fn open(self, identity: &Identity) -> Result<Vec<u8>, TransportError> {
+    /// The message, if it is for the member `identity` says we are.
+    pub(crate) fn open(self, identity: &Identity) -> Result<Self, TransportError> {
         let refuse = |what: String| Err(TransportError(what));
         if self.cluster_id != identity.cluster_id {
             return refuse(format!("this master is of quorum {:?}", identity.cluster_id));
@@ -95,15 +98,25 @@ impl Envelope {
                 self.node
             ));
         }
-        Ok(self.body)
+        Ok(self)
     }
 }
 
 /// A message to the member with this identity.
 #[cfg(test)]
 pub(crate) fn seal(to: &Identity, body: Vec<u8>) -> Result<Bytes, TransportError> {
+    seal_append(to, None, body)
+}
+
+/// The same with what an append says of the chain.
+#[cfg(test)]
+pub(crate) fn seal_append(
+    to: &Identity,
+    hash: Option<Vec<u8>>,
+    body: Vec<u8>,
+) -> Result<Bytes, TransportError> {
     let (cluster_id, incarnation) = (to.cluster_id.clone(), to.incarnation.clone());
-    encode(&Envelope { cluster_id, node: to.node, incarnation, body })
+    encode(&Envelope { cluster_id, node: to.node, incarnation, hash, body })
 }
 
 /// What a first message from a leader tells a master that has no place in a quorum yet.
@@ -135,13 +148,14 @@ mod tests {
 
     fn envelope(cluster_id: &str, node: u64, incarnation: &str) -> Envelope {
         let (cluster_id, incarnation) = (cluster_id.to_string(), incarnation.to_string());
-        Envelope { cluster_id, node, incarnation, body: b"body".to_vec() }
+        Envelope { cluster_id, node, incarnation, hash: None, body: b"body".to_vec() }
     }
 
     #[test]
     fn only_the_one_it_is_for_opens_an_envelope() {
         let check = |envelope: Envelope, expected: Result<(), &str>| {
-            let opened = envelope.open(&identity(2, "ours")).map_err(|error| error.to_string());
+            let opened = envelope.open(&identity(2, "ours")).map(|envelope| envelope.body);
+            let opened = opened.map_err(|error| error.to_string());
             match expected {
                 Ok(()) => assert_eq!(opened, Ok(b"body".to_vec())),
                 Err(expected) => assert!(opened.expect_err("refused").contains(expected)),

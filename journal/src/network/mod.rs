@@ -10,5 +10,5 @@ pub(crate) use client::{Connection, Network};
 pub(crate) use message::{Answer, Ask, SnapshotAnswer};
 pub use message::{Invitation, MAX_FRAME_BYTES, invitation};
 #[cfg(test)]
-pub(crate) use message::{SnapshotStart, decode, encode, seal};
-pub(crate) use server::{Server, to_bytes};
+pub(crate) use message::{SnapshotStart, decode, encode, seal, seal_append};
+pub(crate) use server::{Server, Split, to_bytes};

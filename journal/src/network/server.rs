@@ -1,6 +1,6 @@
 //! The receiving side: what a peer sent is opened, checked and given to openraft.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -16,10 +16,12 @@ use super::message::{
     encode,
 };
 use super::receive::receive;
+use crate::chain::Hash;
 use crate::identity::{Identity, read};
 use crate::raft::{Raft, TypeConfig};
 use crate::replica::Replica;
 use crate::snapshot::SnapshotFile;
+use crate::store::Follow;
 use crate::transport::{Frames, TransportError};
 
 /// Entries sent for a repair fill at most half a frame.
@@ -31,6 +33,24 @@ pub(crate) struct Server {
     pub(crate) raft: Raft,
     pub(crate) replica: Replica,
     pub(crate) identity: Arc<RwLock<Identity>>,
+    pub(crate) split: Split,
+}
+
+/// Why a leader's entries were refused, when its journal is another; logged once in a run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Split(Arc<OnceLock<String>>);
+
+impl Split {
+    /// What was refused first, if anything was.
+    pub(crate) fn get(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+
+    fn note(&self, what: &TransportError) {
+        if self.0.set(what.to_string()).is_ok() {
+            tracing::error!(%what, "a leader's entries are refused");
+        }
+    }
 }
 
 impl Server {
@@ -43,7 +63,8 @@ impl Server {
 
     async fn try_ask(&self, request: &[u8]) -> Result<Answer, TransportError> {
         let refused = |error: &dyn std::fmt::Display| TransportError(error.to_string());
-        match open(&self.identity, request)? {
+        let Opened { message, hash } = open(&self.identity, request)?;
+        match message {
             Ask::Vote(request) => {
                 self.raft.vote(request).await.map(Answer::Vote).map_err(|error| refused(&error))
             }
@@ -51,7 +72,9 @@ impl Server {
                 self.raft.pre_vote(request).await.map(Answer::Vote).map_err(|error| refused(&error))
             }
             Ask::Append(request) => {
-                let response = self.raft.append_entries(consecutive(request)?).await;
+                let mut follow = self.replica.store.downgrade().follow();
+                let request = fitting(request, hash, &mut follow, &self.split)?;
+                let response = self.raft.append_entries(request).await;
                 response.map(Answer::Append).map_err(|error| refused(&error))
             }
             Ask::Transfer(request) => {
@@ -87,12 +110,14 @@ impl Server {
         let (refuse, refused) = oneshot::channel();
         // not the server: an idle stream would hold the files of a journal that is shut down
         let (mut refuse, identity) = (Some(refuse), self.identity.clone());
+        let (mut follow, split) = (self.replica.store.downgrade().follow(), self.split.clone());
         let opened = stream::unfold(requests, |mut requests| async move {
             requests.next().await.map(|request| (request, requests))
         })
         .map(move |request| -> Option<AppendEntriesRequest<TypeConfig>> {
             let opened = request.and_then(|request| open(&identity, &request));
-            let opened = opened.and_then(consecutive);
+            let opened = opened
+                .and_then(|Opened { message, hash }| fitting(message, hash, &mut follow, &split));
             opened
                 .inspect_err(|error| {
                     if let Some(refuse) = refuse.take() {
@@ -125,7 +150,7 @@ impl Server {
     ) -> Result<openraft::raft::SnapshotResponse<TypeConfig>, TransportError> {
         let first = frames.next().await;
         let first = first.ok_or_else(|| TransportError("an empty snapshot".into()))??;
-        let SnapshotStart { vote } = open(&self.identity, &first)?;
+        let SnapshotStart { vote } = open(&self.identity, &first)?.message;
         let busy = |_| TransportError("another snapshot is being received".into());
         let _one = self.replica.snapshots.receiving.try_acquire().map_err(busy)?;
         let file = receive(&self.replica.snapshots, frames).await?;
@@ -138,16 +163,35 @@ impl Server {
     }
 }
 
+/// A message, and where an append says that the chain is after it.
+struct Opened<T> {
+    message: T,
+    hash: Option<Hash>,
+}
+
 /// The message in `request`, if it is for us.
 fn open<T: DeserializeOwned>(
     identity: &RwLock<Identity>,
     request: &[u8],
-) -> Result<T, TransportError> {
-    let envelope: Envelope = decode(request)?;
-    decode(&envelope.open(&read(identity))?)
+) -> Result<Opened<T>, TransportError> {
+    let envelope = decode::<Envelope>(request)?.open(&read(identity))?;
+    let hash = envelope.hash.and_then(|hash| hash.try_into().ok()).map(Hash);
+    Ok(Opened { message: decode(&envelope.body)?, hash })
 }
 
-/// Refuses appends whose entries do not follow one another: openraft believes them.
+/// Refuses appends whose entries do not follow one another, or do not fit the chain of what is here:
+/// openraft compares indexes and terms only, and believes the rest.
+fn fitting(
+    request: Append,
+    hash: Option<Hash>,
+    follow: &mut Follow,
+    split: &Split,
+) -> Result<Append, TransportError> {
+    let request = consecutive(request)?;
+    follow.check(&request, hash).inspect_err(|error| split.note(error))?;
+    Ok(request)
+}
+
 fn consecutive(request: Append) -> Result<Append, TransportError> {
     let first = request.prev_log_id.map_or(0, |previous| previous.index + 1);
     for (expected, entry) in (first..).zip(&request.entries) {

@@ -13,6 +13,7 @@ use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use tokio::sync::oneshot;
 
 use super::check::check_tail;
+use super::follow::WeakLog;
 use super::queue::{Done, Operation, Queue};
 use super::state::State;
 use super::tail::{Disk, READERS, Tail};
@@ -156,6 +157,24 @@ impl LogStore {
         Ok(())
     }
 
+    /// Refuses to drop what was committed. A leader asks for that only when a majority has forgotten
+    /// what it promised: whoever still has it must not follow.
+    fn keep_committed(&self, from: u64) -> io::Result<()> {
+        let Some(committed) = self.committed().filter(|committed| committed.index >= from) else {
+            return Ok(());
+        };
+        // the commit may be that of a snapshot which is about to replace other entries
+        let here = self.mark(committed.index)?;
+        if here.is_none_or(|mark| mark.log_id() != committed) {
+            return Ok(());
+        }
+        Err(io::Error::other(format!(
+            "the leader has other entries from {from} on, and here entries up to {} are known to be \
+             committed: a majority has lost them",
+            committed.index
+        )))
+    }
+
     async fn truncate(&self, from: u64, last: Option<Mark>) -> io::Result<()> {
         self.state().truncate(from, last);
         self.queue_and_wait(|done| Operation::Truncate(from, done)).await
@@ -180,6 +199,11 @@ impl LogStore {
     /// Newest entry, durable or not.
     pub(crate) fn last(&self) -> Option<Mark> {
         self.state().last
+    }
+
+    /// A handle that does not keep the files open.
+    pub(crate) fn downgrade(&self) -> WeakLog {
+        WeakLog::new(&self.0)
     }
 
     /// What is known to be committed.
@@ -288,6 +312,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         if self.last().is_none_or(|newest| newest.index < from) {
             return Ok(());
         }
+        self.keep_committed(from)?;
         let mark = match last {
             Some(last) => self.mark(last.index)?,
             None => None,

@@ -3,6 +3,7 @@
 
 mod cache;
 mod check;
+mod follow;
 mod log;
 mod queue;
 mod read;
@@ -10,6 +11,7 @@ mod state;
 mod tail;
 mod writer;
 
+pub(crate) use follow::{Follow, WeakLog};
 pub(crate) use log::LogStore;
 pub use tail::{Disk, RealDisk};
 pub(crate) use tail::{READERS, TAIL, Tail, TailState, check_format, read_entries};

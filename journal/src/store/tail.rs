@@ -84,13 +84,24 @@ pub(crate) struct TailState {
 }
 
 impl Tail {
-    /// Opens the tail in `dir`. A new one appears under its name only when it is complete.
+    /// Opens the tail in `dir`. It must be there: a member that goes on without the tail it had has
+    /// forgotten what it acknowledged and whom it voted for, and what was committed gets lost.
     pub(crate) fn open(dir: &Path, disk: &dyn Disk) -> Result<(Self, TailState), OpenError> {
         let path = dir.join(TAIL);
         if !path.try_exists().map_err(OpenError::io(&path))? {
-            create(&path, disk)?;
+            return Err(OpenError::TailLost(dir.to_path_buf()));
         }
         guard(&path, || Self::opened(&path, disk.open(&path)))
+    }
+
+    /// Makes the tail in the directory of a member that has promised nothing yet, unless it is there.
+    /// It appears under its name only when it is complete.
+    pub(crate) fn make(dir: &Path, disk: &dyn Disk) -> Result<(), OpenError> {
+        let path = dir.join(TAIL);
+        if path.try_exists().map_err(OpenError::io(&path))? {
+            return Ok(());
+        }
+        create(&path, disk)
     }
 
     /// Opens a copy of a tail in memory; `path` is where it was copied from.

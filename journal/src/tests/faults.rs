@@ -12,7 +12,7 @@ use crate::Leadership;
 use crate::fault::Fault;
 use crate::gate::Gate;
 use crate::raft::{Payload, RaftEntry, TypeConfig, log_id};
-use crate::store::LogStore;
+use crate::store::{LogStore, Tail};
 use crate::testing::{FailingDisk, Quorum, answered, eventually, propose};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,6 +115,7 @@ fn check_nothing_lost(writes: u64, kind: io::ErrorKind) {
     runtime.expect("a runtime").block_on(async {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let disk = FailingDisk::new(kind);
+        Tail::make(dir.path(), &disk).expect("a new tail");
         let open =
             || LogStore::open(dir.path(), 1 << 20, &disk, Fault::default(), Gate::new(), None);
         let mut log = open().expect("a new log");
@@ -149,6 +150,7 @@ fn a_writer_that_failed_answers_everything_that_waits() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let disk = FailingDisk::new(io::ErrorKind::Other);
         let fault = Fault::default();
+        Tail::make(dir.path(), &disk).expect("a new tail");
         let log = LogStore::open(dir.path(), 1 << 20, &disk, fault.clone(), Gate::new(), None)
             .expect("a new log");
         disk.fail_after(0);

@@ -7,5 +7,6 @@ mod files;
 mod flips;
 mod hostile;
 mod members;
+mod promises;
 mod repair;
 mod suite;

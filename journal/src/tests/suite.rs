@@ -23,7 +23,7 @@ use crate::machine::Machine;
 use crate::raft::{LogId, RaftEntry, SnapshotMeta, StoredMembership, TypeConfig, Vote, term_of};
 use crate::replica::{Announce, Replica, Snapshot};
 use crate::snapshot::{Header, SnapshotFile, Snapshots};
-use crate::store::{LogStore, RealDisk};
+use crate::store::{LogStore, RealDisk, Tail};
 use crate::testing::Counter;
 
 struct Builder;
@@ -34,6 +34,7 @@ impl StoreBuilder<TypeConfig, LenientLog, Lenient, tempfile::TempDir> for Builde
     async fn build(&self) -> Result<(tempfile::TempDir, LenientLog, Lenient), StorageError> {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let fault = Fault::default();
+        Tail::make(dir.path(), &RealDisk).expect("a new tail");
         // a cache of a few entries, so that most reads come from disk
         let store = LogStore::open(dir.path(), 200, &RealDisk, fault.clone(), Gate::new(), None)
             .expect("a new log");
