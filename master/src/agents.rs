@@ -83,11 +83,12 @@ async fn begin(
 ) -> Result<Opened<ToAgent>, to_agent::Message> {
     let bytes = prost::Message::encoded_len(&hello);
     let opened = master.streams.open_agent(term);
-    let register = convert::agent::read(&master.committed.state(), &hello, opened.session)
-        .map_err(|error| {
-            tracing::warn!(agent = %hello.agent_id, %error, "an agent is refused");
-            to_agent::Message::Refused(Refused { reason: error.to_string(), shutdown: false })
-        })?;
+    let register =
+        convert::agent::read(&master.committed.state(), &master.config, &hello, opened.session)
+            .map_err(|error| {
+                tracing::warn!(agent = %hello.agent_id, %error, "an agent is refused");
+                to_agent::Message::Refused(Refused { reason: error.to_string(), shutdown: false })
+            })?;
     let ticket = Ticket::Agent(opened.session);
     let submitted = master.inbox.submit(term, (register.into(), bytes), None, ticket).await;
     // a stream that was opened after leadership had gone would wait for ever

@@ -190,7 +190,7 @@ fn inform(
         }
         FrameworkMessage::Updated(update) => {
             let subject = status::Subject::of_update(&update);
-            let status = status::write(state, subject, &update.status);
+            let status = status::write(state, &subject, &update.status);
             let update = Some(event::Update { status });
             tell(master, session, &Event { update, ..of_type(Type::Update) });
         }

@@ -62,10 +62,11 @@ impl Master {
                 ip: Some(ip.to_string()),
                 port: i32::from(port),
             }),
-            domain: None,
+            domain: self.config.domain.clone(),
             capabilities: vec![
                 capability(master_info::capability::Type::AgentUpdate),
                 capability(master_info::capability::Type::AgentDraining),
+                capability(master_info::capability::Type::QuotaV2),
             ],
         }
     }

@@ -13,6 +13,7 @@ pub mod rpc;
 
 pub mod attribute;
 pub mod build_info;
+pub mod domain;
 pub mod duration_text;
 pub mod id;
 pub mod resource;

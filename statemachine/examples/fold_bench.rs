@@ -116,6 +116,8 @@ fn set_up(bench: &mut Bench) {
                 version: "0.1.0".into(),
                 capabilities: statemachine::Capabilities::default(),
                 resources: resources("cpus:1000000;mem:100000000"),
+                attributes: Vec::new(),
+                domain: None,
                 payload: bytes::Bytes::new(),
             },
             session: Session(number as u64),
@@ -134,10 +136,12 @@ fn set_up(bench: &mut Bench) {
             roles: ["*".into()].into(),
             capabilities: statemachine::Capabilities::default(),
             checkpoint: true,
+            minimums: std::collections::BTreeMap::new(),
             failover_timeout_ms: 60_000,
             payload: bytes::Bytes::new(),
         },
         suppressed: Vec::new(),
+        constraints: statemachine::offer::OfferConstraints::default(),
         session: Session(1_000_000),
     }
     .into()]);

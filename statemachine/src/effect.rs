@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::id::{AgentId, EventNumber, ExecutorId, FrameworkId, OfferId, Session, TaskId};
+use crate::id::{
+    AgentId, EventNumber, ExecutorId, FrameworkId, NamedAgent, OfferId, Session, TaskId,
+};
 use crate::maintenance::InverseOffer;
 use crate::offer::Offer;
 use crate::operation::OperationUpdate;
@@ -81,8 +83,8 @@ pub enum FrameworkMessage {
 pub struct TaskUpdate {
     /// The task.
     pub task: TaskId,
-    /// Where it runs, if it ever did.
-    pub agent: Option<AgentId>,
+    /// Where it runs, if it ever did; in an answer, what the framework believed.
+    pub agent: Option<NamedAgent>,
     /// Its custom executor.
     pub executor: Option<ExecutorId>,
     /// What is said.

@@ -109,6 +109,31 @@ impl Role {
     }
 }
 
+/// An agent as a framework names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamedAgent {
+    /// One of this cluster's, whether or not it is known.
+    Ours(AgentId),
+    /// No agent of this cluster's making.
+    Stranger(Arc<str>),
+}
+
+impl NamedAgent {
+    /// The agent, if it is one of this cluster's.
+    pub fn ours(&self) -> Option<AgentId> {
+        match self {
+            Self::Ours(agent) => Some(*agent),
+            Self::Stranger(_) => None,
+        }
+    }
+}
+
+impl From<AgentId> for NamedAgent {
+    fn from(agent: AgentId) -> Self {
+        Self::Ours(agent)
+    }
+}
+
 /// A task, cluster-wide.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TaskKey {

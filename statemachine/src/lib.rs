@@ -59,8 +59,8 @@ pub use draft::{Decision, Draft, Reply};
 pub use effect::{Directive, Effect, FrameworkMessage, OperatorMessage, TaskUpdate};
 pub use event::{Event, apply};
 pub use id::{
-    AgentId, EventNumber, ExecutorId, ExecutorKey, FrameworkId, OfferId, OperationId, OperationKey,
-    Principal, Role, Session, TaskId, TaskKey,
+    AgentId, EventNumber, ExecutorId, ExecutorKey, FrameworkId, NamedAgent, OfferId, OperationId,
+    OperationKey, Principal, Role, Session, TaskId, TaskKey,
 };
 pub use rejection::Rejection;
 pub use settings::{Retention, Settings};

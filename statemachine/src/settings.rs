@@ -1,8 +1,12 @@
 //! What operators choose, as far as it bears on decisions.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::Role;
+use crate::quota::Amounts;
+use crate::resources::{Name, Scalar};
 
 /// The leader's flags that decisions depend on. What they lead to is written into events as facts
 /// (a deadline is a time, not a flag), so masters may differ in them.
@@ -22,6 +26,16 @@ pub struct Settings {
     pub allocation_interval_ms: u64,
     /// `user: root` is refused when false (semantics 64).
     pub root_submissions: bool,
+    /// What an offer must have at least: any one of these; an empty list takes anything
+    /// (semantics 178).
+    pub offer_minimums: Vec<Amounts>,
+    /// Whether agents with GPUs are kept for frameworks that take them (semantics 176).
+    pub filter_gpu_resources: bool,
+    /// Resources that count for nobody's share (semantics 174).
+    pub unshared: Vec<Name>,
+    /// Where the masters are; agents of other regions are for frameworks that know of regions
+    /// (semantics 176).
+    pub region: Option<Arc<str>>,
     /// Weights of roles in thousandths; they count when the cluster has none yet (semantics 189).
     pub weights: Vec<(Role, u64)>,
     /// How long an agent that is unreachable or gone is remembered (semantics 233).
@@ -59,6 +73,13 @@ impl Default for Settings {
             offer_timeout_ms: None,
             allocation_interval_ms: 1000,
             root_submissions: true,
+            offer_minimums: vec![
+                [(Name::Cpus, Scalar(10))].into(),
+                [(Name::Mem, Scalar(32_000))].into(),
+            ],
+            filter_gpu_resources: true,
+            unshared: Vec::new(),
+            region: None,
             weights: Vec::new(),
             agent_memory_ms: 14 * 24 * 3_600_000,
             agents_remembered: 102_400,

@@ -10,7 +10,9 @@ use crate::allocator::Book;
 use crate::cluster::Cluster;
 use crate::deadline::Deadline;
 use crate::framework::{CompletedFramework, Framework};
-use crate::id::{AgentId, ExecutorKey, FrameworkId, OfferId, OperationKey, Role, TaskKey};
+use crate::id::{
+    AgentId, ExecutorKey, FrameworkId, NamedAgent, OfferId, OperationKey, Role, TaskKey,
+};
 use crate::maintenance::Maintenance;
 use crate::offer::Offer;
 use crate::operation::Followed;
@@ -88,6 +90,14 @@ impl State {
     /// cluster's making.
     pub fn parse_agent(&self, text: &str) -> Option<AgentId> {
         self.number(text, "-S")?.parse().ok().map(AgentId)
+    }
+
+    /// The agent that a framework names.
+    pub fn named_agent(&self, text: &str) -> NamedAgent {
+        match self.parse_agent(text) {
+            Some(agent) => NamedAgent::Ours(agent),
+            None => NamedAgent::Stranger(text.into()),
+        }
     }
 
     /// An offer's id on the wire (semantics 57).

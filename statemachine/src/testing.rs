@@ -172,6 +172,8 @@ impl World {
                 version: "0.1.0".into(),
                 capabilities: Capabilities::default().with(crate::agent_capability::AGENT_DRAINING),
                 resources: resources(text),
+                attributes: Vec::new(),
+                domain: None,
                 payload: Bytes::new(),
             },
             session: self.session(),
@@ -210,10 +212,12 @@ impl World {
                     .with(crate::framework_capability::MULTI_ROLE)
                     .with(crate::framework_capability::RESERVATION_REFINEMENT),
                 checkpoint: true,
+                minimums: std::collections::BTreeMap::new(),
                 failover_timeout_ms: 60_000,
                 payload: Bytes::new(),
             },
             suppressed: Vec::new(),
+            constraints: offer::OfferConstraints::default(),
             session: self.session(),
         }
     }

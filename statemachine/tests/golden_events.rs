@@ -10,6 +10,7 @@ use bytes::Bytes;
 use statemachine::agent::{
     AgentDeactivated, AgentDisconnected, AgentDrained, AgentDraining, AgentForgotten, AgentGone,
     AgentReactivated, AgentRegistered, AgentReregistered, AgentUnreachable, AgentUnregistered,
+    Attribute, Domain,
 };
 use statemachine::cluster::{LeaderElected, WeightsUpdated};
 use statemachine::framework::{
@@ -21,7 +22,8 @@ use statemachine::maintenance::{
     MaintenanceScheduled, Unavailability, Window,
 };
 use statemachine::offer::{
-    OfferSpec, OffersAccepted, OffersDeclined, OffersFiltered, OffersMade, OffersRescinded,
+    Constraint, OfferConstraints, OfferSpec, OffersAccepted, OffersDeclined, OffersFiltered,
+    OffersMade, OffersRescinded, Pattern, Predicate, Selector,
 };
 use statemachine::operation::{
     Conversion, Label, OperationAcknowledged, OperationRefused, OperationsFinished,
@@ -95,6 +97,7 @@ fn framework_description() -> Arc<framework::Description> {
         roles: Arc::new(["*".into(), "eng/db".into()]),
         capabilities: Capabilities::default().with(5).with(6),
         checkpoint: true,
+        minimums: [("*".into(), vec![cpus(10)])].into(),
         failover_timeout_ms: 3_600_000,
         payload: Bytes::from_static(b"framework info"),
     })
@@ -107,8 +110,31 @@ fn agent_description() -> Arc<agent::Description> {
         version: "0.1.0".into(),
         capabilities: Capabilities::default().with(1),
         resources: resources(),
+        attributes: vec![
+            Attribute { name: "rack".into(), text: Some("a".into()) },
+            Attribute { name: "cores".into(), text: None },
+        ],
+        domain: Some(Domain { region: "eu".into(), zone: "eu-1".into() }),
         payload: Bytes::from_static(b"agent info"),
     })
+}
+
+fn constraints() -> OfferConstraints {
+    let pattern = || Pattern::new("eu-.*").expect("a pattern");
+    let constraint = |selector, predicate| Constraint { selector, predicate };
+    let groups = vec![
+        vec![
+            constraint(Selector::Attribute("rack".into()), Predicate::Exists),
+            constraint(Selector::Hostname, Predicate::NotExists),
+            constraint(Selector::Region, Predicate::TextEquals("eu".into())),
+        ],
+        vec![
+            constraint(Selector::Zone, Predicate::TextNotEquals("us".into())),
+            constraint(Selector::Zone, Predicate::TextMatches(pattern())),
+            constraint(Selector::Zone, Predicate::TextNotMatches(pattern())),
+        ],
+    ];
+    OfferConstraints(Arc::new([("*".into(), groups)].into()))
 }
 
 fn cpus(thousandths: i64) -> Amounts {
@@ -161,6 +187,7 @@ fn cluster_and_framework_events() -> Vec<Event> {
             wire_id: "8d0a-0003".into(),
             description: framework_description(),
             suppressed: roles.clone(),
+            constraints: constraints(),
             session,
         }
         .into(),
@@ -168,6 +195,7 @@ fn cluster_and_framework_events() -> Vec<Event> {
             id,
             description: framework_description(),
             suppressed: roles.clone(),
+            constraints: constraints(),
             session,
             discarded: vec![OfferId(9)],
         }
@@ -176,6 +204,7 @@ fn cluster_and_framework_events() -> Vec<Event> {
             id,
             description: framework_description(),
             suppressed: roles.clone(),
+            constraints: constraints(),
             rescinded: vec![OfferId(9)],
         }
         .into(),

@@ -104,8 +104,13 @@ async fn subscribe(
     let (stream_id, opened) = master.streams.open_scheduler(term, content_type);
     let session = opened.session;
     let info = &subscribe.framework_info;
-    match validate::framework(info, &subscribe.suppressed_roles) {
-        Ok(()) => {
+    let description = convert::framework::read(info);
+    let constraints = validate::framework(info, &subscribe.suppressed_roles).and_then(|()| {
+        let given = subscribe.offer_constraints.as_ref();
+        convert::constraints::read(&description.roles, given)
+    });
+    match constraints {
+        Ok(constraints) => {
             let command = framework::Subscribe {
                 wire_id: info
                     .id
@@ -113,7 +118,8 @@ async fn subscribe(
                     .map(|id| id.value.as_str())
                     .filter(|id| !id.is_empty())
                     .map(Into::into),
-                description: convert::framework::read(info),
+                description,
+                constraints,
                 suppressed: subscribe
                     .suppressed_roles
                     .iter()
@@ -152,9 +158,15 @@ async fn update_framework(
     validate::framework(info, &update.suppressed_roles).map_err(|fault| {
         Refusal::BadRequest(format!("Supplied FrameworkInfo is not valid: {fault}"))
     })?;
+    let description = convert::framework::read(info);
+    let given = update.offer_constraints.as_ref();
+    let constraints = convert::constraints::read(&description.roles, given).map_err(|fault| {
+        Refusal::BadRequest(format!("'UpdateFramework' call is not valid: {fault}"))
+    })?;
     let command = framework::Update {
         framework,
-        description: convert::framework::read(info),
+        description,
+        constraints,
         suppressed: update.suppressed_roles.iter().map(|it| it.as_str().into()).collect(),
     };
     leader::ask(master, term, (command, bytes)).await??;
@@ -304,7 +316,7 @@ fn task_command(
             task::Kill {
                 framework,
                 task: kill.task_id.value.into(),
-                agent: kill.agent_id.as_ref().and_then(agent),
+                agent: kill.agent_id.map(|id| state.named_agent(&id.value)),
                 policy: kill.kill_policy.map(|it| it.encode_to_vec()).unwrap_or_default().into(),
             }
             .into()
@@ -328,7 +340,7 @@ fn task_command(
         Type::Reconcile => {
             let question = |it: protocol::v1::scheduler::call::reconcile::Task| task::Question {
                 task: it.task_id.value.into(),
-                agent: it.agent_id.as_ref().and_then(agent),
+                agent: it.agent_id.map(|id| state.named_agent(&id.value)),
             };
             let tasks = call.reconcile?.tasks.into_iter().map(question).collect();
             task::Reconcile { framework, tasks }.into()

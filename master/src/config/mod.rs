@@ -4,17 +4,22 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use protocol::duration_text;
+use protocol::v1::DomainInfo;
+use protocol::{domain, duration_text};
+use statemachine::resources::Name;
 use statemachine::{Retention, Settings};
 
+mod minimums;
 mod quorum;
 mod weights;
 
+pub use minimums::{OfferMinimums, OfferMinimumsError};
 pub use quorum::QuorumError;
 pub use weights::{Weights, WeightsError};
 
 /// How a master is started. Every flag can come from the environment, as `MESOLITH_<FLAG>`.
 #[derive(Clone, Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Config {
     /// Address to listen on.
     #[arg(long, env = "MESOLITH_IP", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
@@ -63,6 +68,34 @@ pub struct Config {
     #[arg(long, alias = "offer_timeout", env = "MESOLITH_OFFER_TIMEOUT",
           value_parser = duration_text::parse)]
     pub offer_timeout: Option<Duration>,
+    /// What an offer has at least: any one of these quantities; empty for anything.
+    #[arg(
+        long,
+        alias = "min_allocatable_resources",
+        env = "MESOLITH_MIN_ALLOCATABLE_RESOURCES",
+        default_value = "cpus:0.01|mem:32"
+    )]
+    pub min_allocatable_resources: OfferMinimums,
+    /// Whether agents with GPUs are offered only to frameworks that take GPUs.
+    #[arg(long, alias = "filter_gpu_resources", env = "MESOLITH_FILTER_GPU_RESOURCES",
+          default_value_t = true, action = clap::ArgAction::Set)]
+    pub filter_gpu_resources: bool,
+    /// Resources that count for nobody's share, such as gpus: names, separated by commas.
+    #[arg(
+        long,
+        alias = "fair_sharing_excluded_resource_names",
+        env = "MESOLITH_FAIR_SHARING_EXCLUDED_RESOURCE_NAMES",
+        value_delimiter = ','
+    )]
+    pub fair_sharing_excluded_resource_names: Vec<String>,
+    /// Where this master is, the same region for all masters:
+    /// {"fault_domain":{"region":{"name":"eu"},"zone":{"name":"eu-1"}}}
+    #[arg(long, env = "MESOLITH_DOMAIN", value_name = "JSON", value_parser = domain::parse)]
+    pub domain: Option<DomainInfo>,
+    /// Whether agents must say where they are.
+    #[arg(long, alias = "require_agent_domain", env = "MESOLITH_REQUIRE_AGENT_DOMAIN",
+          default_value_t = false, action = clap::ArgAction::Set)]
+    pub require_agent_domain: bool,
     /// Weights of roles, as role=weight,role=weight.
     #[arg(long, env = "MESOLITH_WEIGHTS")]
     pub weights: Option<Weights>,
@@ -116,6 +149,10 @@ impl Config {
             offer_timeout_ms: self.offer_timeout.map(milliseconds),
             allocation_interval_ms: milliseconds(self.allocation_interval),
             root_submissions: self.root_submissions,
+            offer_minimums: self.min_allocatable_resources.0.clone(),
+            filter_gpu_resources: self.filter_gpu_resources,
+            unshared: self.unshared(),
+            region: self.region().map(Into::into),
             weights: self.weights.as_ref().map(Weights::thousandths).unwrap_or_default(),
             agent_memory_ms: milliseconds(self.registry_max_agent_age),
             agents_remembered: self.registry_max_agent_count,
@@ -125,6 +162,15 @@ impl Config {
             },
             ..Settings::default()
         }
+    }
+
+    fn unshared(&self) -> Vec<Name> {
+        self.fair_sharing_excluded_resource_names.iter().map(|name| name.as_str().into()).collect()
+    }
+
+    fn region(&self) -> Option<&str> {
+        let domain = self.domain.as_ref()?.fault_domain.as_ref()?;
+        Some(&domain.region.name)
     }
 
     /// Without a sign of life for this long an agent's stream is closed (semantics 221).
@@ -172,6 +218,7 @@ impl Config {
             ("agent_ping_timeout", duration_text::format(self.agent_ping_timeout)),
             ("agent_reregister_timeout", duration_text::format(self.agent_reregister_timeout)),
             ("allocation_interval", duration_text::format(self.allocation_interval)),
+            ("filter_gpu_resources", self.filter_gpu_resources.to_string()),
             ("ip", self.ip.to_string()),
             ("join", self.join.to_string()),
             ("masters", self.masters.join(",")),
@@ -185,13 +232,23 @@ impl Config {
                 "max_operator_event_stream_subscribers",
                 self.max_operator_event_stream_subscribers.to_string(),
             ),
+            ("min_allocatable_resources", self.min_allocatable_resources.to_string()),
             ("port", self.port.to_string()),
             ("registry_max_agent_age", duration_text::format(self.registry_max_agent_age)),
             ("registry_max_agent_count", self.registry_max_agent_count.to_string()),
+            ("require_agent_domain", self.require_agent_domain.to_string()),
             ("root_submissions", self.root_submissions.to_string()),
             ("work_dir", self.work_dir.display().to_string()),
         ];
+        let unshared = self.fair_sharing_excluded_resource_names.join(",");
+        let domain =
+            |it: &DomainInfo| String::from_utf8_lossy(&protocol::json::to_vec(it)).into_owned();
         let optional = [
+            ("domain", self.domain.as_ref().map(domain)),
+            (
+                "fair_sharing_excluded_resource_names",
+                Some(unshared).filter(|names| !names.is_empty()),
+            ),
             ("cluster", self.cluster.clone()),
             ("hostname", self.hostname.clone()),
             ("advertise_ip", self.advertise_ip.map(|ip| ip.to_string())),

@@ -5,10 +5,13 @@ use protocol::agents::Hello;
 use protocol::resource::ResourceError;
 use protocol::rpc::VERSION;
 use protocol::v1::{self, AgentInfo, agent_info};
-use statemachine::agent::{Agent, Description, DrainState, ExecutorReport, Register, TaskReport};
+use statemachine::agent::{
+    Agent, Attribute, Description, Domain, DrainState, ExecutorReport, Register, TaskReport,
+};
 use statemachine::{Capabilities, EventNumber, Session, State, TaskState};
 
 use super::{decode_own, resources};
+use crate::config::Config;
 
 /// Port of an agent's HTTP API unless it says otherwise.
 const AGENT_PORT: i32 = 5051;
@@ -33,13 +36,24 @@ pub(crate) enum HelloError {
     /// Its id is not of this cluster's making.
     #[error("'{0}' is no agent id of this cluster")]
     Id(String),
+    /// The masters have no domain to compare it with (semantics 234).
+    #[error("the agent has a domain and this master has none")]
+    Domain,
+    /// It does not say where it is (semantics 234).
+    #[error("the agent has no domain, and this master wants one (--require-agent-domain)")]
+    NoDomain,
     /// Its resources break a rule.
     #[error(transparent)]
     Resources(#[from] ResourceError),
 }
 
 /// Reads a Hello that came over `session`.
-pub(crate) fn read(state: &State, hello: &Hello, session: Session) -> Result<Register, HelloError> {
+pub(crate) fn read(
+    state: &State,
+    config: &Config,
+    hello: &Hello,
+    session: Session,
+) -> Result<Register, HelloError> {
     if hello.version != VERSION {
         return Err(HelloError::Version(hello.version));
     }
@@ -51,9 +65,15 @@ pub(crate) fn read(state: &State, hello: &Hello, session: Session) -> Result<Reg
         "" => None,
         text => Some(state.parse_agent(text).ok_or_else(|| HelloError::Id(text.to_owned()))?),
     };
+    let description = describe(hello)?;
+    match (&description.domain, &config.domain) {
+        (Some(_), None) => return Err(HelloError::Domain),
+        (None, _) if config.require_agent_domain => return Err(HelloError::NoDomain),
+        _ => {}
+    }
     Ok(Register {
         agent,
-        description: describe(hello)?,
+        description,
         session,
         tasks: hello
             .tasks
@@ -92,8 +112,21 @@ fn describe(hello: &Hello) -> Result<Description, HelloError> {
         version: hello.agent_version.as_str().into(),
         capabilities,
         resources: resources::read(&info.resources)?,
+        attributes: info.attributes.iter().map(attribute).collect(),
+        domain: info.domain.as_ref().and_then(domain),
         payload: payload.encode_to_vec().into(),
     })
+}
+
+fn attribute(given: &v1::Attribute) -> Attribute {
+    let text = given.text.as_ref().map(|text| text.value.as_str().into());
+    Attribute { name: given.name.as_str().into(), text }
+}
+
+fn domain(given: &v1::DomainInfo) -> Option<Domain> {
+    let domain = given.fault_domain.as_ref()?;
+    let (region, zone) = (domain.region.name.as_str(), domain.zone.name.as_str());
+    Some(Domain { region: region.into(), zone: zone.into() })
 }
 
 /// The agent's info, without its id and resources.

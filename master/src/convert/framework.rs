@@ -1,8 +1,13 @@
 //! `FrameworkInfo` (semantics 57 to 69).
 
+use std::collections::BTreeMap;
+
 use prost::Message;
-use protocol::v1::FrameworkInfo;
+use protocol::v1::offer_filters::ResourceQuantities;
+use protocol::v1::{FrameworkInfo, OfferFilters, value};
 use statemachine::framework::{Description, Framework};
+use statemachine::quota::Amounts;
+use statemachine::resources::Scalar;
 use statemachine::{Capabilities, Role, framework_capability};
 
 use super::decode_own;
@@ -26,6 +31,7 @@ pub(crate) fn read(info: &FrameworkInfo) -> Description {
         roles: roles(info, capabilities).into(),
         capabilities,
         checkpoint: info.checkpoint(),
+        minimums: minimums(info),
         failover_timeout_ms: milliseconds(info.failover_timeout()),
         payload: payload.encode_to_vec().into(),
     }
@@ -39,6 +45,21 @@ fn roles(info: &FrameworkInfo, capabilities: Capabilities) -> Vec<Role> {
     #[expect(deprecated, reason = "frameworks of the old kind have this field alone")]
     let role = info.role.as_deref().unwrap_or("*");
     vec![role.into()]
+}
+
+/// What an offer must have at least, for roles that say so (semantics 178).
+fn minimums(info: &FrameworkInfo) -> BTreeMap<Role, Vec<Amounts>> {
+    let amounts = |quantities: &ResourceQuantities| {
+        let amount = |(name, it): (&String, &value::Scalar)| {
+            (name.as_str().into(), Scalar::from_f64(it.value))
+        };
+        quantities.quantities.iter().map(amount).collect()
+    };
+    let minimum = |(role, filters): (&String, &OfferFilters)| {
+        let minimum = filters.min_allocatable_resources.as_ref()?;
+        Some((role.as_str().into(), minimum.quantities.iter().map(amounts).collect()))
+    };
+    info.offer_filters.iter().filter_map(minimum).collect()
 }
 
 fn milliseconds(seconds: f64) -> u64 {

@@ -1,6 +1,7 @@
 //! Between v1 messages and the core's own types. Nothing is decided here.
 
 pub(crate) mod agent;
+pub(crate) mod constraints;
 pub(crate) mod framework;
 pub(crate) mod kill;
 pub(crate) mod maintenance;

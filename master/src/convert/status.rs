@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message;
 use protocol::v1::{self, TaskStatus};
 use statemachine::{
-    AgentId, ExecutorId, Reason, Source, State, Status, TaskId, TaskState, TaskUpdate, UpdateId,
+    ExecutorId, NamedAgent, Reason, Source, State, Status, TaskId, TaskState, TaskUpdate, UpdateId,
 };
 
 use super::{decode_own, from_seconds, seconds, time_info};
@@ -59,27 +59,32 @@ pub(crate) fn update_id(uuid: &[u8]) -> Option<UpdateId> {
 }
 
 /// Whose status it is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) task: &'a TaskId,
-    pub(crate) agent: Option<AgentId>,
+    pub(crate) agent: Option<NamedAgent>,
     pub(crate) executor: Option<&'a ExecutorId>,
 }
 
 impl<'a> Subject<'a> {
     pub(crate) fn of_update(update: &'a TaskUpdate) -> Self {
-        Self { task: &update.task, agent: update.agent, executor: update.executor.as_ref() }
+        Self { task: &update.task, agent: update.agent.clone(), executor: update.executor.as_ref() }
     }
 
     pub(crate) fn of_task(task: &'a statemachine::task::Task) -> Self {
-        Self { task: &task.key.task, agent: Some(task.agent), executor: task.executor.as_ref() }
+        Self {
+            task: &task.key.task,
+            agent: Some(task.agent.into()),
+            executor: task.executor.as_ref(),
+        }
     }
 }
 
 /// A status as frameworks and operators see it.
-pub(crate) fn write(state: &State, subject: Subject<'_>, status: &Arc<Status>) -> TaskStatus {
+pub(crate) fn write(state: &State, subject: &Subject<'_>, status: &Arc<Status>) -> TaskStatus {
     let told = decode_or_default(&status.payload);
-    // an answer to RECONCILE repeats what a sender said of itself, but in the master's words
+    // an answer to RECONCILE repeats what a sender said of itself, but in the master's words, and not
+    // the executor that an agent makes up for a command
     let executor = subject.executor.map(|executor| (**executor).into());
     TaskStatus {
         task_id: (**subject.task).into(),
@@ -88,8 +93,12 @@ pub(crate) fn write(state: &State, subject: Subject<'_>, status: &Arc<Status>) -
         reason: status.reason.map(|reason| reason.0),
         message: status.message.as_deref().map(str::to_owned),
         data: (!status.data.is_empty()).then(|| status.data.to_vec()),
-        agent_id: subject.agent.map(|agent| state.agent_text(agent).into()),
-        executor_id: executor.or_else(|| told.executor_id.clone()),
+        agent_id: subject.agent.as_ref().map(|agent| match agent {
+            NamedAgent::Ours(agent) => state.agent_text(*agent).into(),
+            NamedAgent::Stranger(text) => (**text).into(),
+        }),
+        executor_id: executor
+            .or_else(|| told.executor_id.clone().filter(|_| status.update.is_some())),
         timestamp: Some(
             told.timestamp.filter(|_| status.update.is_some()).unwrap_or(seconds(status.at)),
         ),
@@ -116,6 +125,7 @@ fn source(source: Source) -> v1::task_status::Source {
 mod tests {
     use super::*;
     use protocol::json;
+    use statemachine::AgentId;
 
     #[test]
     fn an_update_survives_the_core() {
@@ -127,8 +137,8 @@ mod tests {
         let mut state = State::default();
         state.cluster.id = "c".into();
         let status = Arc::new(read(sent.clone()).expect("an update"));
-        let subject = Subject { task: &"t".into(), agent: Some(AgentId(1)), executor: None };
-        assert_eq!(write(&state, subject, &status), sent);
+        let subject = Subject { task: &"t".into(), agent: Some(AgentId(1).into()), executor: None };
+        assert_eq!(write(&state, &subject, &status), sent);
     }
 
     #[test]

@@ -101,6 +101,6 @@ pub(crate) fn write(state: &State, framework: &Framework, task: &Task) -> v1::Ta
 /// The statuses that were sent of a task.
 pub(crate) fn statuses(state: &State, task: &Task) -> Vec<TaskStatus> {
     let subject = status::Subject::of_task(task);
-    let write = |said: &Arc<statemachine::Status>| status::write(state, subject, said);
+    let write = |said: &Arc<statemachine::Status>| status::write(state, &subject, said);
     task.statuses.iter().map(write).collect()
 }

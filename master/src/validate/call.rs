@@ -62,8 +62,16 @@ fn absent_part(call: &Call, r#type: Type) -> Option<&'static str> {
     (!present).then_some(name)
 }
 
+/// 16 bytes with one of the five versions (semantics 194, 323).
 fn check_uuid(uuid: &[u8]) -> Result<(), String> {
-    if uuid.len() == 16 { Ok(()) } else { Err("Not a valid UUID".to_owned()) }
+    match uuid {
+        [_, _, _, _, _, _, version, ..]
+            if uuid.len() == 16 && (1..=5).contains(&(version >> 4)) =>
+        {
+            Ok(())
+        }
+        _ => Err("Not a valid UUID".to_owned()),
+    }
 }
 
 fn missing(part: &str) -> String {
@@ -100,5 +108,17 @@ mod tests {
                 {"agent_id":{"value":"a"},"task_id":{"value":"t"},"uuid":"aGk="}}"#,
             Err("Not a valid UUID"),
         );
+        // semantics 323: the version of a uuid is one of five
+        for (uuid, valid) in [
+            ("AAAAAAAAAAAAAAAAAAAAAA==", false),
+            ("/////////////////////w==", false),
+            ("7hfX7eLnTiCJIcyvkhQCqg==", true),
+        ] {
+            let text = format!(
+                r#"{{"type":"ACKNOWLEDGE","framework_id":{{"value":"f"}},"acknowledge":
+                    {{"agent_id":{{"value":"a"}},"task_id":{{"value":"t"}},"uuid":"{uuid}"}}}}"#
+            );
+            check(&text, if valid { Ok(Type::Acknowledge) } else { Err("Not a valid UUID") });
+        }
     }
 }

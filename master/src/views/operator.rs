@@ -24,7 +24,7 @@ pub(crate) fn event(state: &State, message: &OperatorMessage) -> Option<Event> {
             let subject = status::Subject::of_task(updated);
             let updated = TaskUpdated {
                 framework_id: (*framework.wire_id).into(),
-                status: status::write(state, subject, said),
+                status: status::write(state, &subject, said),
                 state: updated.state as i32,
             };
             Event { task_updated: Some(updated), ..of_type(Type::TaskUpdated) }

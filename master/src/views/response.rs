@@ -8,7 +8,6 @@ use protocol::v1::master::response::{
     GetAgents, GetExecutors, GetFrameworks, GetOperations, GetState, GetTasks, get_agents,
     get_executors, get_frameworks,
 };
-use protocol::v1::scheduler::OfferConstraints;
 use statemachine::framework::Framework;
 use statemachine::operation::Followed;
 use statemachine::resources::Resources;
@@ -16,7 +15,9 @@ use statemachine::task::Task;
 use statemachine::{Connection, Role, State};
 
 use super::{active_tasks, offered, unreachable_tasks, used_by_framework, used_on_agent};
-use crate::convert::{agent, framework, maintenance, offer, operation, resources, task, time_info};
+use crate::convert::{
+    agent, constraints, framework, maintenance, offer, operation, resources, task, time_info,
+};
 
 /// Everything that `GET_STATE` shows.
 pub(crate) fn state(state: &State) -> GetState {
@@ -70,7 +71,7 @@ pub(crate) fn frameworks(state: &State) -> GetFrameworks {
             active: false,
             connected: false,
             unregistered_time: Some(time_info(completed.ended_at)),
-            offer_constraints: Some(OfferConstraints::default()),
+            offer_constraints: Some(constraints::write(&completed.framework.constraints)),
             ..framework_alone(&completed.framework)
         };
     GetFrameworks {
@@ -93,7 +94,7 @@ pub(crate) fn framework(state: &State, it: &Framework) -> get_frameworks::Framew
         offers: offers.filter_map(|it| offer::write(state, it, capabilities)).collect(),
         allocated_resources: by_role(&used_by_framework(state, it)),
         offered_resources: by_role(&offered(state, &it.offers)),
-        offer_constraints: Some(OfferConstraints::default()),
+        offer_constraints: Some(constraints::write(&it.constraints)),
         ..framework_alone(it)
     }
 }

@@ -128,7 +128,7 @@ impl Agent {
             agent_id: Some(self.id.as_str().into()),
             executor_id: Some(task.task_id.value.as_str().into()),
             timestamp: Some(1.5),
-            uuid: Some(vec![self.updates; 16]),
+            uuid: Some(uuid(self.updates)),
             ..TaskStatus::default()
         };
         let latest_state = status.state;
@@ -146,4 +146,11 @@ pub fn report(launch: &Launch, state: TaskState) -> TaskReport {
         executor_id: String::new(),
         state: state as i32,
     }
+}
+
+/// A version 4 UUID made of a number.
+fn uuid(number: u8) -> Vec<u8> {
+    let mut bytes = vec![number; 16];
+    bytes[6] = 0x40 | number & 0x0f;
+    bytes
 }

@@ -219,6 +219,8 @@ impl Agent {
                 version: "0.1.0".into(),
                 capabilities: Capabilities::default(),
                 resources: statemachine::testing::resources(&self.resources),
+                attributes: Vec::new(),
+                domain: None,
                 payload: Bytes::new(),
             },
             session,

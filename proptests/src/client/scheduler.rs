@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use statemachine::framework::{Description, Revive, Subscribe, Suppress, Teardown};
-use statemachine::offer::{Accept, Decline, Offer, OfferReference, Operation};
+use statemachine::offer::{Accept, Decline, Offer, OfferConstraints, OfferReference, Operation};
 use statemachine::task::{
     Acknowledge, ExecutorSpec, Kill, Question, Reconcile, ShutdownExecutor, TaskSpec,
 };
 use statemachine::{
-    AgentId, Capabilities, Command, FrameworkId, FrameworkMessage, OfferId, Reason, Role, Session,
-    TaskId, TaskState, TaskUpdate, Time, framework_capability, resources::Name, testing,
+    AgentId, Capabilities, Command, FrameworkId, FrameworkMessage, NamedAgent, OfferId, Reason,
+    Role, Session, TaskId, TaskState, TaskUpdate, Time, framework_capability, resources::Name,
+    testing,
 };
 
 use super::Connection;
@@ -239,6 +240,7 @@ impl Scheduler {
             wire_id: self.disk.framework.as_ref().map(|(_, wire_id)| wire_id.clone()),
             description: self.description.clone(),
             suppressed: Vec::new(),
+            constraints: OfferConstraints::default(),
             session,
         }
     }
@@ -339,7 +341,8 @@ impl Scheduler {
                 return;
             }
             nature.oracle.updates.confirmed(id);
-            let (agent, task) = (update.agent, update.task.clone());
+            let agent = update.agent.as_ref().and_then(NamedAgent::ours);
+            let task = update.task.clone();
             self.call(Acknowledge { framework, agent, task, update: id }.into(), None, nature);
         }
         let Some(mine) = self.disk.under_way.get_mut(&update.task) else { return };
@@ -376,7 +379,7 @@ impl Scheduler {
         for (id, mine) in &mut self.disk.under_way {
             if nature.now >= mine.heard_at + DOUBT_MS {
                 mine.heard_at = nature.now;
-                tasks.push(Question { task: id.clone(), agent: Some(mine.agent) });
+                tasks.push(Question { task: id.clone(), agent: Some(mine.agent.into()) });
             }
         }
         if !tasks.is_empty() {
@@ -490,6 +493,7 @@ fn description(number: u8, nature: &mut Nature) -> Description {
         roles: roles.iter().map(|role| Role::from(*role)).collect(),
         capabilities,
         checkpoint: true,
+        minimums: BTreeMap::new(),
         failover_timeout_ms: nature.dice.pick(&timeouts_ms).copied().unwrap_or_default(),
         payload: Bytes::new(),
     }

@@ -8,6 +8,7 @@ use crate::v1::resource::disk_info::source::Type as SourceType;
 use crate::v1::resource::reservation_info::Type as ReservationType;
 use crate::v1::resource::{DiskInfo, ReservationInfo};
 use crate::v1::value::{Ranges, Type};
+use crate::v1::volume::Mode;
 use std::collections::BTreeSet;
 
 /// Largest scalar whose thousandths are exact.
@@ -75,6 +76,8 @@ pub enum Problem {
     UnreservedVolume,
     #[error("a persistent volume must say where it is mounted, in 'volume', and not where from")]
     VolumeWithoutMountPoint,
+    #[error("a persistent volume must be mounted for reading and writing")]
+    ReadOnlyVolume,
     #[error("its persistence id is invalid: {0}")]
     PersistenceId(id::IdError),
     #[error("only persistent volumes may be shared")]
@@ -222,6 +225,9 @@ fn check_disk(resource: &Resource) -> Result<(), Problem> {
     }
     check_source(disk)?;
     match (&disk.persistence, &disk.volume, &disk.source) {
+        (Some(_), Some(volume), _) if volume.mode() == Mode::Ro => {
+            return Err(Problem::ReadOnlyVolume);
+        }
         (Some(persistence), Some(volume), _) if volume.host_path.is_none() => {
             id::validate(&persistence.id).map_err(Problem::PersistenceId)?;
         }

@@ -94,7 +94,7 @@ mod tests {
         world.pass_ms(1);
         assert!(world.state.agents.is_empty() && world.state.tasks.is_empty());
         world.sent();
-        let tasks = vec![Question { task: "t".into(), agent: Some(agent) }];
+        let tasks = vec![Question { task: "t".into(), agent: Some(agent.into()) }];
         world.must(Reconcile { framework, tasks });
         assert_eq!(told_states(&world.told(framework))[0].0, TaskState::Unknown);
         let back = world.hello(Some(agent), "cpus:4;mem:4096");

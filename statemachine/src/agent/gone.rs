@@ -189,7 +189,7 @@ mod tests {
 
     fn asked(world: &mut World, framework: FrameworkId, agent: AgentId) -> Vec<TaskState> {
         world.sent();
-        let tasks = vec![Question { task: "t".into(), agent: Some(agent) }];
+        let tasks = vec![Question { task: "t".into(), agent: Some(agent.into()) }];
         world.must(Reconcile { framework, tasks });
         told_states(&world.told(framework)).into_iter().map(|(state, _)| state).collect()
     }

@@ -104,9 +104,37 @@ pub struct Description {
     /// What its flags say it has: static reservations only.
     #[serde(rename = "r")]
     pub resources: Resources,
+    /// What else its flags say of it, in their order.
+    #[serde(rename = "t", default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<Attribute>,
+    /// Where it is.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Domain>,
     /// The encoded v1 `AgentInfo`, without id and resources.
     #[serde(rename = "p")]
     pub payload: Bytes,
+}
+
+/// One attribute of an agent, as far as frameworks can ask for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attribute {
+    /// Its name; several may have the same.
+    #[serde(rename = "n")]
+    pub name: Arc<str>,
+    /// Its value, if that is a text.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Arc<str>>,
+}
+
+/// Where an agent or a master is: what fails together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Domain {
+    /// A place far from others.
+    #[serde(rename = "r")]
+    pub region: Arc<str>,
+    /// A part of a region.
+    #[serde(rename = "z")]
+    pub zone: Arc<str>,
 }
 
 impl Agent {

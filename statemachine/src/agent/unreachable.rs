@@ -183,7 +183,7 @@ mod tests {
         assert!(world.state.tasks.is_empty());
         world.allocate();
         assert_eq!(world.state.agents[&agent].offered, world.state.agents[&agent].total);
-        let question = Question { task: "t".into(), agent: Some(agent) };
+        let question = Question { task: "t".into(), agent: Some(agent.into()) };
         world.sent();
         world.must(Reconcile { framework, tasks: vec![question] });
         assert_eq!(told(&mut world, framework), states[..1]);

@@ -9,20 +9,17 @@ use super::filters::{Refusals, blocks};
 use super::shuffle::shuffle;
 use super::trace::{Obstacle, Skip, Trace};
 use super::tree::{Client, Kind, ROOT, Tree};
-use crate::agent::Agent;
+use crate::agent::{Agent, Description};
 use crate::capability::{Capabilities, framework as capability};
 use crate::context::Context;
 use crate::id::{AgentId, Role};
 use crate::offer::OfferSpec;
-use crate::quota::{Bound, Headroom};
+use crate::quota::{Amounts, Bound, Headroom};
 use crate::resources::{Name, Quantities, Resource, Resources, Scalar};
+use crate::settings::Settings;
 use crate::state::State;
 use crate::time::Time;
 
-/// An offer has at least so many CPUs, or [`MEM_MIN`] (semantics 178).
-pub const CPUS_MIN: Scalar = Scalar(10);
-/// An offer has at least so much memory, in MB, or [`CPUS_MIN`] (semantics 178).
-pub const MEM_MIN: Scalar = Scalar(32_000);
 /// How many offers one cycle makes at most, so that the journal's entry stays within a few MB. The
 /// next cycle goes on.
 pub const OFFERS_PER_CYCLE_MAX: usize = 20_000;
@@ -34,21 +31,26 @@ pub fn allocate(
     agents: Option<&[AgentId]>,
     trace: &mut impl Trace,
 ) -> Vec<OfferSpec> {
-    let tree = Tree::new(state);
+    let settings = &*context.settings;
+    let tree = Tree::new(state, settings);
     if tree.is_empty() {
         return Vec::new();
     }
-    let mut agents = candidates(state, agents, trace);
+    let anything = [Amounts::new()];
+    // who has a minimum of its own may want less than others
+    let least: &[Amounts] = if tree.has_minimums() { &anything } else { &settings.offer_minimums };
+    let mut agents = candidates(state, agents, least, trace);
     shuffle(&mut agents, context.seed);
     let headroom = Headroom::new(state);
     let (now, offers) = (context.now, Vec::new());
-    let mut cycle = Cycle { tree, headroom, round: Round::Guarantees, now, trace, offers };
+    let round = Round::Guarantees;
+    let mut cycle = Cycle { tree, headroom, settings, least, round, now, trace, offers };
     let mut left: BTreeMap<AgentId, Resources> = BTreeMap::new();
     for agent in &agents {
         if cycle.headroom.is_met() || cycle.is_full() {
             break;
         }
-        let rest = cycle.give_out(&Lot::new(agent, state), agent.free());
+        let rest = cycle.give_out(&Lot::new(agent, state, settings), agent.free());
         left.insert(agent.id, rest);
     }
     cycle.round = Round::Shares;
@@ -57,7 +59,7 @@ pub fn allocate(
             break;
         }
         let free = left.remove(&agent.id).unwrap_or_else(|| agent.free());
-        cycle.give_out(&Lot::new(agent, state), free);
+        cycle.give_out(&Lot::new(agent, state, settings), free);
     }
     cycle.offers
 }
@@ -66,12 +68,13 @@ pub fn allocate(
 fn candidates<'a>(
     state: &'a State,
     agents: Option<&[AgentId]>,
+    least: &[Amounts],
     trace: &mut impl Trace,
 ) -> Vec<&'a Agent> {
     let mut found = Vec::new();
     let mut consider = |id: AgentId, free: Option<&Quantities>| {
         let agent = || state.agents.get(&id).filter(|agent| agent.is_active());
-        if !free.is_some_and(is_enough) {
+        if !free.is_some_and(|free| is_enough(least, free)) {
             trace.skipped(id, Skip::TooLittle);
         } else if let Some(agent) = agent() {
             found.push(&**agent);
@@ -94,9 +97,11 @@ fn candidates<'a>(
     found
 }
 
-/// Whether this is worth an offer. A role's own minimum, or the operator's, would be looked up here.
-fn is_enough(quantities: &Quantities) -> bool {
-    quantities.get(&Name::Cpus) >= CPUS_MIN || quantities.get(&Name::Mem) >= MEM_MIN
+/// Whether this is worth an offer, as somebody who has these minimums sees it.
+fn is_enough(minimums: &[Amounts], quantities: &Quantities) -> bool {
+    let has =
+        |minimum: &Amounts| minimum.iter().all(|(name, amount)| quantities.get(name) >= *amount);
+    minimums.is_empty() || minimums.iter().any(has)
 }
 
 /// To whom a round over the agents gives.
@@ -111,6 +116,9 @@ enum Round {
 struct Cycle<'a, T> {
     tree: Tree,
     headroom: Headroom<'a>,
+    settings: &'a Settings,
+    /// What anybody wants at least.
+    least: &'a [Amounts],
     round: Round,
     now: Time,
     trace: &'a mut T,
@@ -120,14 +128,23 @@ struct Cycle<'a, T> {
 /// One agent, as far as it bears on who may take what is free.
 struct Lot<'a> {
     agent: AgentId,
+    description: &'a Description,
+    /// Frameworks that take no GPUs are not to have it.
     has_gpus: bool,
+    /// It is in another region than the masters.
+    is_remote: bool,
     refusals: Option<&'a Refusals>,
 }
 
 impl<'a> Lot<'a> {
-    fn new(agent: &Agent, state: &'a State) -> Self {
-        let has_gpus = agent.total.scalar(&Name::Gpus) > Scalar(0);
-        Self { agent: agent.id, has_gpus, refusals: state.book.filters.of(agent.id) }
+    fn new(agent: &'a Agent, state: &'a State, settings: &Settings) -> Self {
+        let description = &*agent.description;
+        let has_gpus = settings.filter_gpu_resources && agent.total.scalar(&Name::Gpus) > Scalar(0);
+        let region = description.domain.as_ref().map(|domain| &domain.region);
+        let is_remote = region
+            .is_some_and(|region| settings.region.as_ref().is_some_and(|ours| ours != region));
+        let refusals = state.book.filters.of(agent.id);
+        Self { agent: agent.id, description, has_gpus, is_remote, refusals }
     }
 }
 
@@ -158,14 +175,14 @@ impl<T: Trace> Cycle<'_, T> {
         let unreserved = left.iter().filter(|resource| resource.reservations.is_empty());
         let starts = if self.round == Round::Guarantees {
             self.due()
-        } else if is_enough(&Quantities::of(unreserved)) {
+        } else if is_enough(self.least, &Quantities::of(unreserved)) {
             vec![ROOT]
         } else {
             outermost(left).into_iter().filter_map(|role| self.tree.role(role)).collect()
         };
-        let Self { tree, headroom, round, now, trace, .. } = self;
+        let Self { tree, headroom, settings, round, now, trace, .. } = self;
         let (round, now) = (*round, *now);
-        let mut search = Search { tree, headroom, round, now, trace: *trace, lot, left };
+        let mut search = Search { tree, headroom, settings, round, now, trace: *trace, lot, left };
         starts.into_iter().find_map(|node| search.below(node))
     }
 
@@ -194,6 +211,7 @@ fn outermost(resources: &Resources) -> Vec<&Role> {
 struct Search<'a, T> {
     tree: &'a Tree,
     headroom: &'a Headroom<'a>,
+    settings: &'a Settings,
     round: Round,
     now: Time,
     trace: &'a mut T,
@@ -221,26 +239,42 @@ impl<T: Trace> Search<'_, T> {
             Some(Bound::Guarantees) => Obstacle::Guarantees,
             None => Obstacle::TooLittle,
         };
-        let enough = is_enough(&Quantities::of(&open));
+        let quantities = Quantities::of(&open);
         let tree = self.tree;
         tree.children(group).find_map(|node| {
             let Kind::Client(client) = tree.kind(node) else { return None };
-            let fit = if enough { self.fit(client, &open) } else { Err(too_little) };
+            let fit = self.fit(client, (&open, &quantities), too_little);
             fit.map_err(|why| self.trace.passed_over(self.lot.agent, (client.key.0, role), why))
                 .ok()
                 .map(|resources| (node, resources))
         })
     }
 
-    /// What a framework can take of what is open to its role (semantics 176). Agents of other
-    /// regions would be refused here to those that do not know of regions.
-    fn fit(&self, client: &Client, open: &Resources) -> Result<Resources, Obstacle> {
-        let capabilities = client.framework.description.capabilities;
+    /// What a framework can take of what is open to its role (semantics 176).
+    fn fit(
+        &self,
+        client: &Client,
+        (open, quantities): (&Resources, &Quantities),
+        too_little: Obstacle,
+    ) -> Result<Resources, Obstacle> {
+        let (framework, role) = (&client.framework, &client.key.1);
+        let own = framework.description.minimums.get(role);
+        let minimums = own.unwrap_or(&self.settings.offer_minimums);
+        if !is_enough(minimums, quantities) {
+            return Err(too_little);
+        }
+        let capabilities = framework.description.capabilities;
         if self.lot.has_gpus && !capabilities.has(capability::GPU_RESOURCES) {
             return Err(Obstacle::Gpus);
         }
+        if self.lot.is_remote && !capabilities.has(capability::REGION_AWARE) {
+            return Err(Obstacle::Region);
+        }
+        if !framework.constraints.allow(role, self.lot.description) {
+            return Err(Obstacle::Constraints);
+        }
         let fit = open.filtered(|resource| understands(capabilities, resource));
-        if fit.len() < open.len() && !is_enough(&Quantities::of(&fit)) {
+        if fit.is_empty() || fit.len() < open.len() && !is_enough(minimums, &Quantities::of(&fit)) {
             return Err(Obstacle::TooLittle);
         }
         match self.lot.refusals {

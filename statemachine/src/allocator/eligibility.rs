@@ -1,10 +1,14 @@
 //! Tests of who can take what: filters, reservations, capabilities, and what is too little.
 
+use std::sync::Arc;
+
 use super::{Allocate, Obstacle, Skip, Step, allocate};
-use crate::framework::{Revive, Suppress};
+use crate::agent::{Attribute, Domain};
+use crate::framework::{Description, Revive, Suppress, Update};
 use crate::framework_capability as capability;
-use crate::offer::{Decline, Operation};
-use crate::resources::{Resource, Resources};
+use crate::offer::{Constraint, Decline, OfferConstraints, Operation, Predicate, Selector};
+use crate::quota::Amounts;
+use crate::resources::{Name, Resource, Resources, Scalar};
 use crate::testing::{World, command_task, plus, reserved, resources, shared, volume};
 use crate::{AgentId, Capabilities, Context, FrameworkId};
 
@@ -300,4 +304,115 @@ fn a_shared_volume_counts_once_in_a_share() {
     let held = &world.state.book.held[&(framework, "a".into())].quantities;
     let share = held.share_of(&world.state.book.total);
     assert!((share - 0.6).abs() < 1e-9, "semantics 174: {share}");
+}
+
+/// semantics 72
+#[test]
+fn constraints_say_which_agents_are_offered() {
+    let mut world = World::new();
+    for (host, rack) in [("node-1", "a"), ("node-2", "b")] {
+        let mut hello = world.hello(None, "cpus:1;mem:64");
+        hello.description.hostname = host.into();
+        hello.description.attributes =
+            vec![Attribute { name: "rack".into(), text: Some(rack.into()) }];
+        world.must(hello);
+    }
+    let mut subscribe = world.subscription(None, &["a", "b"]);
+    let rack = Constraint {
+        selector: Selector::Attribute("rack".into()),
+        predicate: Predicate::TextEquals("b".into()),
+    };
+    let groups = vec![vec![rack]];
+    let of_a = OfferConstraints(Arc::new([("a".into(), groups.clone())].into()));
+    let of_both = [("a".into(), groups.clone()), ("b".into(), groups)];
+    subscribe.constraints = OfferConstraints(Arc::new(of_both.into()));
+    let framework = world.subscribe(subscribe);
+    world.allocate();
+    let [offer] = world.offers(framework)[..] else { panic!("one offer") };
+    assert_eq!(world.state.offers[&offer].agent, AgentId(1));
+    assert_eq!(passed_over(&world), [(framework, Obstacle::Constraints); 2]);
+    // another change of what it wants, and role b takes any agent
+    let description = Description::clone(&world.state.frameworks[&framework].description);
+    let (suppressed, constraints) = (Vec::new(), of_a);
+    world.must(Update { framework, description, suppressed, constraints });
+    world.lead(2);
+    let again = world.subscription(Some("c-0000"), &["a", "b"]);
+    world.allocate();
+    assert_eq!(world.offers(framework).len(), 1, "it is not back yet");
+    world.subscribe(again);
+    world.allocate();
+    assert_eq!(world.offers(framework).len(), 2, "semantics 62: none are asked for any more");
+}
+
+/// semantics 178
+#[test]
+fn minimums_say_what_is_worth_an_offer() {
+    let least = |text: &str| -> Vec<Amounts> {
+        let texts = text.split('|').filter(|text| !text.is_empty());
+        let amounts = |text: &str| {
+            let parts = resources(text);
+            parts.iter().map(|it| (it.name.clone(), Scalar(it.value.thousandths()))).collect()
+        };
+        texts.map(amounts).collect()
+    };
+    for (everybodys, own, offered) in [
+        ("cpus:2|mem:100", None, false),
+        ("cpus:2|mem:64", None, true),
+        ("cpus:1;mem:100", None, false),
+        ("cpus:1;mem:64", None, true),
+        ("", None, true),
+        ("cpus:2", Some("cpus:1"), true),
+        ("cpus:2", Some(""), true),
+        ("cpus:1", Some("cpus:2"), false),
+        ("", Some("gpus:1|disk:1"), false),
+    ] {
+        let mut world = World::new();
+        world.settings.offer_minimums = least(everybodys);
+        world.agent("cpus:1;mem:64");
+        let mut subscribe = world.subscription(None, &["a"]);
+        let minimums = &mut subscribe.description.minimums;
+        minimums.extend(own.map(|own| ("a".into(), least(own))));
+        let framework = world.subscribe(subscribe);
+        world.allocate();
+        let found = !world.offers(framework).is_empty();
+        assert_eq!(found, offered, "{everybodys} for all, {own:?} for the role");
+    }
+}
+
+/// semantics 176
+#[test]
+fn remote_agents_are_for_those_who_know_of_regions() {
+    let mut world = World::new();
+    world.settings.region = Some("eu".into());
+    for region in ["eu", "us"] {
+        let mut hello = world.hello(None, "cpus:1;mem:64");
+        hello.description.domain = Some(Domain { region: region.into(), zone: "z".into() });
+        world.must(hello);
+    }
+    let framework = world.framework(&["a"]);
+    world.allocate();
+    let [offer] = world.offers(framework)[..] else { panic!("one offer") };
+    assert_eq!(world.state.offers[&offer].agent, AgentId(0));
+    let mut subscribe = world.subscription(None, &["a"]);
+    let capabilities = &mut subscribe.description.capabilities;
+    *capabilities = capabilities.with(capability::REGION_AWARE);
+    let aware = world.subscribe(subscribe);
+    world.allocate();
+    assert_eq!(world.offers(aware).len(), 1);
+}
+
+/// semantics 174, 176
+#[test]
+fn operators_say_what_counts_and_whether_gpus_are_kept() {
+    let mut world = World::new();
+    world.settings.filter_gpu_resources = false;
+    world.agent("cpus:8;mem:6400;gpus:1");
+    let framework = world.framework(&["a"]);
+    world.launch(framework, "t", "gpus:1");
+    for (unshared, expected) in [(vec![], 1.0), (vec![Name::Gpus], 0.0)] {
+        world.settings.unshared = unshared;
+        let tree = super::tree::Tree::new(&world.state, &world.settings);
+        let role = tree.children(super::tree::ROOT).next().expect("a role");
+        assert!((tree.share(role) - expected).abs() < 1e-9, "{}", tree.share(role));
+    }
 }

@@ -21,7 +21,7 @@ mod tree;
 
 pub(crate) use book::exclusive;
 pub use book::{Book, Holding};
-pub use cycle::{CPUS_MIN, MEM_MIN, OFFERS_PER_CYCLE_MAX, allocate};
+pub use cycle::{OFFERS_PER_CYCLE_MAX, allocate};
 pub use filters::{Filters, OFFER_FILTERS_MAX, OfferFilter};
 pub use trace::{Obstacle, Skip, Step, Trace};
 

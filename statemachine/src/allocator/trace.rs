@@ -32,6 +32,11 @@ pub enum Obstacle {
     TooLittle,
     /// The agent has GPUs and the framework takes none (semantics 176).
     Gpus,
+    /// The agent is in another region than the masters, and the framework knows nothing of regions
+    /// (semantics 176).
+    Region,
+    /// The agent is not what the framework wants for this role (semantics 72).
+    Constraints,
     /// It refused as much or more not long ago (semantics 107).
     Filter,
     /// The role, or one above it, has all that its quota allows (semantics 181).

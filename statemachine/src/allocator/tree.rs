@@ -9,6 +9,7 @@ use crate::allocator::Holding;
 use crate::framework::Framework;
 use crate::id::{FrameworkId, Role};
 use crate::resources::Quantities;
+use crate::settings::Settings;
 use crate::state::State;
 
 /// Where all roles hang.
@@ -18,8 +19,10 @@ pub(super) const ROOT: usize = 0;
 pub(super) struct Tree {
     nodes: Vec<Node>,
     roles: BTreeMap<Role, usize>,
+    /// What shares are parts of.
     total: Quantities,
     is_empty: bool,
+    has_minimums: bool,
 }
 
 struct Node {
@@ -56,14 +59,17 @@ type Place = (u64, u64, usize);
 
 impl Tree {
     /// All that take offers at present, with all that their roles hold.
-    pub(super) fn new(state: &State) -> Self {
+    pub(super) fn new(state: &State, settings: &Settings) -> Self {
         let clients = clients(state);
         let mut tree = Self {
             nodes: vec![Node::new(Kind::Role(Role::from("")), ROOT, 1.0, 0)],
             roles: BTreeMap::new(),
             total: state.book.total.clone(),
             is_empty: clients.is_empty(),
+            has_minimums: clients.values().flatten().any(|it| !it.description.minimums.is_empty()),
         };
+        // of what there is none of, nobody has a share
+        settings.unshared.iter().for_each(|name| tree.total.clear(name));
         let with_ancestors: BTreeSet<Role> =
             clients.keys().flat_map(|role| role.ancestors().chain([role.clone()])).collect();
         for role in with_ancestors {
@@ -84,6 +90,11 @@ impl Tree {
     /// Nobody takes offers.
     pub(super) fn is_empty(&self) -> bool {
         self.is_empty
+    }
+
+    /// Somebody says what an offer must have at least.
+    pub(super) fn has_minimums(&self) -> bool {
+        self.has_minimums
     }
 
     /// The node of a role, if anybody in it or below takes offers.

@@ -1,6 +1,6 @@
 //! Frameworks: subscribed clients, their roles and what they have asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,6 +12,8 @@ use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::effect::{Directive, Effect, FrameworkMessage, OperatorMessage};
 use crate::id::{AgentId, FrameworkId, OfferId, Principal, Role, Session};
+use crate::offer::OfferConstraints;
+use crate::quota::Amounts;
 use crate::state::State;
 use crate::task::Task;
 use crate::time::Time;
@@ -52,6 +54,9 @@ pub struct Framework {
     /// Roles that want no offers at present.
     #[serde(rename = "s")]
     pub suppressed: OrdSet<Role>,
+    /// What it wants of the agents that it is offered.
+    #[serde(rename = "q", default, skip_serializing_if = "OfferConstraints::is_empty")]
+    pub constraints: OfferConstraints,
     /// First subscription.
     #[serde(rename = "r")]
     pub registered_at: Time,
@@ -87,6 +92,10 @@ pub struct Description {
     /// Whether its tasks survive an agent's restart. Ours always do; kept because clients ask.
     #[serde(rename = "k")]
     pub checkpoint: bool,
+    /// What an offer must have at least, for roles that say so: any one of several quantities; an
+    /// empty list takes anything (semantics 178).
+    #[serde(rename = "m", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub minimums: BTreeMap<Role, Vec<Amounts>>,
     /// How long it may be away before it is removed.
     #[serde(rename = "f")]
     pub failover_timeout_ms: u64,
@@ -163,10 +172,11 @@ impl State {
         &mut self,
         id: FrameworkId,
         description: &Arc<Description>,
-        suppressed: &[Role],
+        (suppressed, constraints): (&[Role], &OfferConstraints),
         effects: &mut Vec<Effect>,
     ) {
         let Some(framework) = self.framework_mut(id) else { return };
+        framework.constraints = constraints.clone();
         framework.suppressed = suppressed.iter().cloned().collect();
         if framework.description == *description {
             return;

@@ -13,6 +13,7 @@ use crate::draft::{Draft, Reply};
 use crate::effect::{Effect, FrameworkMessage, OperatorMessage};
 use crate::event::Fold;
 use crate::id::{FrameworkId, OfferId, Role, Session};
+use crate::offer::OfferConstraints;
 use crate::outstanding;
 use crate::rejection::Rejection;
 use crate::state::State;
@@ -32,6 +33,8 @@ pub struct Subscribe {
     pub description: Description,
     /// Roles that want no offers yet; a subset of its roles.
     pub suppressed: Vec<Role>,
+    /// What it wants of the agents that it is offered; for some of its roles.
+    pub constraints: OfferConstraints,
     /// The stream it came over.
     pub session: Session,
 }
@@ -51,6 +54,9 @@ pub struct FrameworkSubscribed {
     /// Roles that want no offers yet.
     #[serde(rename = "s", default, skip_serializing_if = "Vec::is_empty")]
     pub suppressed: Vec<Role>,
+    /// What it wants of the agents that it is offered (semantics 62).
+    #[serde(rename = "q", default, skip_serializing_if = "OfferConstraints::is_empty")]
+    pub constraints: OfferConstraints,
     /// Its stream.
     #[serde(rename = "c")]
     pub session: Session,
@@ -68,6 +74,9 @@ pub struct FrameworkResubscribed {
     /// Roles that want no offers: exactly these from now on (semantics 62).
     #[serde(rename = "s", default, skip_serializing_if = "Vec::is_empty")]
     pub suppressed: Vec<Role>,
+    /// What it wants of the agents that it is offered (semantics 62).
+    #[serde(rename = "q", default, skip_serializing_if = "OfferConstraints::is_empty")]
+    pub constraints: OfferConstraints,
     /// Its new stream.
     #[serde(rename = "c")]
     pub session: Session,
@@ -122,6 +131,7 @@ impl Subscribe {
             wire_id: wire_id.clone(),
             description: Arc::new(self.description.clone()),
             suppressed: self.suppressed.clone(),
+            constraints: self.constraints.clone(),
             session: self.session,
         });
         Reply::Subscribed(id, wire_id)
@@ -154,6 +164,7 @@ impl Subscribe {
             id,
             description: Arc::new(description),
             suppressed: self.suppressed.clone(),
+            constraints: self.constraints.clone(),
             session: self.session,
             discarded,
         });
@@ -187,6 +198,7 @@ impl Fold for FrameworkSubscribed {
             description: self.description.clone(),
             connection: Connection::Connected(self.session),
             suppressed: self.suppressed.iter().cloned().collect(),
+            constraints: self.constraints.clone(),
             registered_at: at,
             reregistered_at: None,
             disconnected_at: None,
@@ -214,7 +226,8 @@ impl Fold for FrameworkResubscribed {
         if let Some(framework) = state.framework_mut(self.id) {
             framework.reregistered_at = Some(at);
         }
-        state.redescribe(self.id, &self.description, &self.suppressed, effects);
+        let wishes = (&*self.suppressed, &self.constraints);
+        state.redescribe(self.id, &self.description, wishes, effects);
         outstanding::for_framework(state, self.id, effects);
     }
 }

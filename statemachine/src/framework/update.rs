@@ -11,6 +11,7 @@ use crate::draft::{Draft, Reply};
 use crate::effect::Effect;
 use crate::event::Fold;
 use crate::id::{FrameworkId, OfferId, Role};
+use crate::offer::OfferConstraints;
 use crate::rejection::Rejection;
 use crate::state::State;
 use crate::time::Time;
@@ -24,6 +25,8 @@ pub struct Update {
     pub description: Description,
     /// Roles that want no offers from now on; a subset of its roles.
     pub suppressed: Vec<Role>,
+    /// What it wants of the agents that it is offered from now on; for some of its roles.
+    pub constraints: OfferConstraints,
 }
 
 /// A framework changed what it says of itself.
@@ -38,6 +41,9 @@ pub struct FrameworkUpdated {
     /// Roles that want no offers: exactly these from now on.
     #[serde(rename = "s", default, skip_serializing_if = "Vec::is_empty")]
     pub suppressed: Vec<Role>,
+    /// What it wants of the agents that it is offered: exactly this from now on.
+    #[serde(rename = "q", default, skip_serializing_if = "OfferConstraints::is_empty")]
+    pub constraints: OfferConstraints,
     /// Offers for roles that it left (semantics 63).
     #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
     pub rescinded: Vec<OfferId>,
@@ -57,11 +63,15 @@ impl Decide for Update {
         };
         let rescinded: Vec<_> = framework.offers.iter().filter(left).copied().collect();
         let suppressed = self.suppressed.iter().cloned().collect();
-        if *framework.description != self.description || framework.suppressed != suppressed {
+        if *framework.description != self.description
+            || framework.suppressed != suppressed
+            || framework.constraints != self.constraints
+        {
             draft.record(FrameworkUpdated {
                 id: self.framework,
                 description: Arc::new(self.description.clone()),
                 suppressed: self.suppressed.clone(),
+                constraints: self.constraints.clone(),
                 rescinded,
             });
         }
@@ -96,7 +106,8 @@ impl Fold for FrameworkUpdated {
         for offer in &self.rescinded {
             state.rescind(*offer, effects);
         }
-        state.redescribe(self.id, &self.description, &self.suppressed, effects);
+        let wishes = (&*self.suppressed, &self.constraints);
+        state.redescribe(self.id, &self.description, wishes, effects);
     }
 }
 
@@ -111,7 +122,8 @@ mod tests {
         let framework = &world.state.frameworks[&id];
         let mut description = Description::clone(&framework.description);
         description.roles = roles.iter().map(|role| Role::from(*role)).collect();
-        Update { framework: id, description, suppressed: Vec::new() }
+        let constraints = OfferConstraints::default();
+        Update { framework: id, description, suppressed: Vec::new(), constraints }
     }
 
     fn is_about(effect: &Effect, id: FrameworkId) -> bool {

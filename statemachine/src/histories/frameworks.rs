@@ -6,6 +6,7 @@ use super::pick;
 use crate::framework::{Description, Disconnect, Revive, Suppress, Teardown, Update};
 use crate::framework_capability::SHARED_RESOURCES;
 use crate::id::Role;
+use crate::offer::OfferConstraints;
 use crate::testing::World;
 
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +59,8 @@ pub(super) fn act(world: &mut World, action: OnFramework, number: u8) -> Option<
                 Description::clone(&world.state.frameworks[&framework].description);
             let roles: &[&str] = if number.is_multiple_of(2) { &["a"] } else { &["a", "a/b"] };
             description.roles = roles.iter().map(|role| Role::from(*role)).collect();
-            world.must(Update { framework, description, suppressed: Vec::new() })
+            let constraints = OfferConstraints::default();
+            world.must(Update { framework, description, suppressed: Vec::new(), constraints })
         }
         OnFramework::Disconnect => world.must(Disconnect { framework, session }),
         OnFramework::Teardown => world.must(Teardown { framework }),

@@ -59,6 +59,7 @@ fn on_task(world: &mut World, action: OnTask, number: u8) -> Option<()> {
         }
         OnTask::Kill | OnTask::ShutdownExecutor | OnTask::ExecutorExited | OnTask::Reconcile => {
             let policy = Bytes::new();
+            let agent = agent.map(Into::into);
             world.must(Kill { framework: key.framework, task: key.task, agent, policy });
         }
     }

@@ -182,7 +182,8 @@ impl Accept {
                 }
                 Operation::Convert(_, Some(id)) => {
                     let (framework, operation) = (self.framework, id.clone());
-                    operation::refuse(draft, OperationKey { framework, operation }, &fault);
+                    let why = format!("Operation attempted with invalid offers: {fault}");
+                    operation::refuse(draft, OperationKey { framework, operation }, &why);
                 }
                 Operation::Convert(_, None) => {}
             }

@@ -7,6 +7,7 @@ use crate::resources::Resources;
 use crate::time::Time;
 
 mod accept;
+mod constraints;
 mod decline;
 mod filter;
 mod launch;
@@ -14,6 +15,10 @@ mod make;
 mod rescind;
 
 pub use accept::{Accept, OfferReference, OffersAccepted, Operation};
+pub use constraints::{
+    Constraint, Group, OfferConstraints, PATTERN_BYTES_MAX, Pattern, PatternError, Predicate,
+    Selector,
+};
 pub use decline::{Decline, OffersDeclined};
 pub(crate) use filter::refuse;
 pub use filter::{OffersFiltered, REFUSE_DEFAULT_MS, REFUSE_MAX_MS, refusal_ms};

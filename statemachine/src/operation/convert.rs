@@ -70,7 +70,7 @@ pub enum Conversion {
 
 impl Conversion {
     /// Whether later operations of the same call may use what it makes (semantics 98).
-    fn is_speculative(self) -> bool {
+    pub(super) fn is_speculative(self) -> bool {
         !matches!(self, Self::Grow | Self::Shrink)
     }
 }

@@ -68,7 +68,8 @@ pub struct OperationUpdate {
     pub message: Option<Arc<str>>,
     /// Where.
     pub agent: Option<AgentId>,
-    /// What it made, once it is finished.
+    /// What it made, once it is finished, if nobody could know before: resources that later operations
+    /// of the same call can use are no news.
     pub converted: Resources,
     /// Set when it must be acknowledged.
     pub update: Option<UpdateId>,
@@ -94,9 +95,10 @@ impl Followed {
     /// Its newest status.
     pub fn status(&self) -> OperationUpdate {
         let finished = self.finished_at.is_some();
+        let is_news = finished && !self.kind.is_speculative();
         OperationUpdate {
             agent: Some(self.agent),
-            converted: if finished { self.converted.clone() } else { Resources::default() },
+            converted: if is_news { self.converted.clone() } else { Resources::default() },
             update: finished.then_some(self.update),
             ..OperationUpdate::plain(self.key.operation.clone(), self.state())
         }

@@ -61,7 +61,14 @@ fn answer(state: &State, framework: FrameworkId, question: &Question) -> Operati
         (_, true) => OperationState::Unreachable,
         _ => OperationState::Unknown,
     };
-    OperationUpdate { agent, ..OperationUpdate::plain(question.operation.clone(), state) }
+    let message = match (state, agent) {
+        (OperationState::Unknown, None) => Some(
+            "Reconciliation: Operation is unknown, and no agent of this cluster is named".into(),
+        ),
+        (OperationState::Unknown, Some(_)) => Some("Reconciliation: Operation is unknown".into()),
+        _ => None,
+    };
+    OperationUpdate { message, agent, ..OperationUpdate::plain(question.operation.clone(), state) }
 }
 
 #[cfg(test)]

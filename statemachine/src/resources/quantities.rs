@@ -38,6 +38,11 @@ impl Quantities {
         })
     }
 
+    /// None of one resource is left.
+    pub(crate) fn clear(&mut self, name: &Name) {
+        self.shift(name, self.get(name).0.wrapping_neg());
+    }
+
     /// Adds a resource, if it is a scalar.
     pub fn add(&mut self, resource: &Resource) {
         self.shift(&resource.name, resource.value.thousandths());

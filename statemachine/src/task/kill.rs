@@ -11,7 +11,7 @@ use crate::command::Decide;
 use crate::draft::{Draft, Reply};
 use crate::effect::{Directive, Effect};
 use crate::event::Fold;
-use crate::id::{AgentId, FrameworkId, TaskId, TaskKey};
+use crate::id::{FrameworkId, NamedAgent, TaskId, TaskKey};
 use crate::rejection::Rejection;
 use crate::state::State;
 use crate::time::Time;
@@ -24,7 +24,7 @@ pub struct Kill {
     /// The task.
     pub task: TaskId,
     /// The agent that it names, if it names one.
-    pub agent: Option<AgentId>,
+    pub agent: Option<NamedAgent>,
     /// An encoded v1 `KillPolicy`; empty for the task's own.
     pub policy: Bytes,
 }
@@ -48,12 +48,13 @@ impl Decide for Kill {
         }
         let key = TaskKey { framework: self.framework, task: self.task.clone() };
         let Some(task) = state.tasks.get(&key) else {
-            let question = Question { task: self.task.clone(), agent: self.agent };
+            let question = Question { task: self.task.clone(), agent: self.agent.clone() };
             let message = answer(state, self.framework, &question, draft.context().now);
             draft.tell(self.framework, message);
             return Ok(Reply::Done);
         };
-        let elsewhere = self.agent.is_some_and(|agent| agent != task.agent);
+        // semantics 204
+        let elsewhere = self.agent.as_ref().is_some_and(|named| *named != task.agent.into());
         if !elsewhere && !task.state.is_terminal() {
             draft.record(TaskKillRequested { key, policy: self.policy.clone() });
         }
@@ -99,9 +100,10 @@ mod tests {
     use super::*;
     use crate::TaskState;
     use crate::effect::FrameworkMessage;
+    use crate::id::AgentId;
     use crate::testing::World;
 
-    fn kill(world: &mut World, framework: FrameworkId, task: &str, agent: Option<AgentId>) {
+    fn kill(world: &mut World, framework: FrameworkId, task: &str, agent: Option<NamedAgent>) {
         world.sent();
         world.must(Kill { framework, task: task.into(), agent, policy: Bytes::new() });
     }
@@ -134,7 +136,9 @@ mod tests {
     #[test]
     fn a_kill_for_another_agent_means_nothing() {
         let (mut world, framework) = launched();
-        kill(&mut world, framework, "t", Some(AgentId(7)));
+        kill(&mut world, framework, "t", Some(NamedAgent::Stranger("elsewhere".into())));
+        assert_eq!(kills(&mut world), 0, "semantics 204");
+        kill(&mut world, framework, "t", Some(AgentId(7).into()));
         assert_eq!(world.sent(), [], "semantics 204");
     }
 

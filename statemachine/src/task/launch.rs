@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Executor, Task};
 use crate::effect::{Directive, Effect, FrameworkMessage, OperatorMessage, TaskUpdate};
 use crate::event::Fold;
-use crate::id::{AgentId, ExecutorId, ExecutorKey, FrameworkId, Role, TaskId, TaskKey};
+use crate::id::{AgentId, ExecutorId, ExecutorKey, FrameworkId, NamedAgent, Role, TaskId, TaskKey};
 use crate::resources::Resources;
 use crate::state::State;
 use crate::status::{Status, TaskState};
@@ -168,7 +168,7 @@ impl Fold for TaskRefused {
         *OrdMap::entry(&mut state.ended, counted).or_default() += 1;
         let update = TaskUpdate {
             task: self.task.clone(),
-            agent: self.agent,
+            agent: self.agent.map(NamedAgent::Ours),
             executor: None,
             status: self.status.clone(),
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::command::Decide;
 use crate::draft::{Draft, Reply};
 use crate::effect::{FrameworkMessage, TaskUpdate};
-use crate::id::{AgentId, FrameworkId, TaskId, TaskKey};
+use crate::id::{AgentId, FrameworkId, NamedAgent, TaskId, TaskKey};
 use crate::rejection::Rejection;
 use crate::state::State;
 use crate::status::{Reason, Status, TaskState};
@@ -27,8 +27,8 @@ pub struct Reconcile {
 pub struct Question {
     /// The task.
     pub task: TaskId,
-    /// The agent that it names, if it names one of this cluster's.
-    pub agent: Option<AgentId>,
+    /// The agent that it names, if it names one.
+    pub agent: Option<NamedAgent>,
 }
 
 impl Decide for Reconcile {
@@ -66,8 +66,9 @@ pub(crate) fn answer(
     if let Some(task) = task.filter(|task| task.state != TaskState::Unreachable) {
         return known(task, now);
     }
-    let agent = task.map(|task| task.agent).or(question.agent);
-    let (told, message, unreachable_at) = absent(state, agent);
+    let agent = task.map(|task| task.agent.into()).or_else(|| question.agent.clone());
+    let ours = agent.as_ref().and_then(NamedAgent::ours);
+    let (told, message, unreachable_at) = absent(state, ours);
     let told = if state.is_partition_aware(framework) { told } else { TaskState::Lost };
     let mut status = Status::by_master(told, Reason::RECONCILIATION, message, now);
     status.unreachable_at = unreachable_at;
@@ -115,7 +116,7 @@ mod tests {
         world: &mut World,
         framework: FrameworkId,
         task: &str,
-        agent: Option<AgentId>,
+        agent: Option<NamedAgent>,
     ) -> Status {
         world.sent();
         let tasks = vec![Question { task: task.into(), agent }];
@@ -140,7 +141,7 @@ mod tests {
         world.launch(framework, "t", "cpus:1;mem:64");
         check(&ask(&mut world, framework, "t", None), TaskState::Staging);
         world.update(framework, "t", TaskState::Running, 1).expect("taken");
-        check(&ask(&mut world, framework, "t", Some(agent)), TaskState::Running); // semantics 211
+        check(&ask(&mut world, framework, "t", Some(agent.into())), TaskState::Running); // semantics 211
     }
 
     #[test]
@@ -149,12 +150,14 @@ mod tests {
         let agent = world.agent("cpus:4;mem:4096");
         let framework = world.framework(&["*"]);
         check(&ask(&mut world, framework, "x", None), TaskState::Unknown); // semantics 216
-        check(&ask(&mut world, framework, "x", Some(agent)), TaskState::Gone); // semantics 213
-        check(&ask(&mut world, framework, "x", Some(AgentId(9))), TaskState::Unknown);
+        check(&ask(&mut world, framework, "x", Some(agent.into())), TaskState::Gone); // semantics 213
+        check(&ask(&mut world, framework, "x", Some(AgentId(9).into())), TaskState::Unknown);
+        let stranger = NamedAgent::Stranger("elsewhere".into());
+        check(&ask(&mut world, framework, "x", Some(stranger)), TaskState::Unknown);
         let session = world.state.agents[&agent].session().expect("connected");
         world.must(crate::agent::Disconnect { agent, session, cause: crate::agent::Cause::Closed });
         world.pass_ms(600_000);
-        let status = ask(&mut world, framework, "x", Some(agent));
+        let status = ask(&mut world, framework, "x", Some(agent.into()));
         check(&status, TaskState::Unreachable); // semantics 214
         assert_eq!(status.unreachable_at, Some(world.now));
     }

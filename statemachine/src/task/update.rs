@@ -135,7 +135,7 @@ impl Update {
     fn forward(&self, framework: FrameworkId, status: Arc<Status>, draft: &mut Draft<'_>) {
         let message = FrameworkMessage::Updated(TaskUpdate {
             task: self.task.clone(),
-            agent: Some(self.agent),
+            agent: Some(self.agent.into()),
             executor: self.executor.clone(),
             status,
         });
@@ -148,7 +148,7 @@ impl Task {
     pub(crate) fn message(&self, status: &Arc<Status>) -> FrameworkMessage {
         FrameworkMessage::Updated(TaskUpdate {
             task: self.key.task.clone(),
-            agent: Some(self.agent),
+            agent: Some(self.agent.into()),
             executor: self.executor.clone(),
             status: status.clone(),
         })

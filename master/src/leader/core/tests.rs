@@ -26,6 +26,8 @@ fn register(session: u64) -> Command {
             version: "0".into(),
             capabilities: Capabilities::default(),
             resources: statemachine::resources::Resources::default(),
+            attributes: Vec::new(),
+            domain: None,
             payload: Bytes::new(),
         },
         session: Session(session),

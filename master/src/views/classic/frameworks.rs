@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use protocol::v1::scheduler::OfferConstraints;
 use protocol::v1::{ExecutorInfo, Label, Offer};
 use serde::Serialize;
 use statemachine::framework::{CompletedFramework, Framework};
@@ -11,8 +12,8 @@ use statemachine::{Connection, State, Time};
 
 use super::resources::flat;
 use super::tasks::TaskView;
-use super::{Empty, List, list};
-use crate::convert::{framework, offer, seconds, task};
+use super::{List, list};
+use crate::convert::{constraints, framework, offer, seconds, task};
 use crate::views::{active_tasks, offered, total, unreachable_tasks, used_by_framework};
 
 #[derive(Serialize)]
@@ -75,7 +76,7 @@ struct Whole<T: Serialize, U: Serialize, C: Serialize> {
     completed_tasks: C,
     offers: Vec<Offer>,
     executors: Vec<ExecutorView>,
-    offer_constraints: Empty,
+    offer_constraints: OfferConstraints,
 }
 
 #[derive(Serialize)]
@@ -151,7 +152,7 @@ fn whole<'a>(state: &'a State, it: &'a Framework, ended_at: Option<Time>) -> imp
         completed_tasks: list(it.completed.iter().map(view)),
         offers: offers.filter_map(|it| offer::write(state, it, capabilities)).collect(),
         executors: executors(state, it),
-        offer_constraints: Empty {},
+        offer_constraints: constraints::write(&it.constraints),
     }
 }
 

@@ -20,10 +20,6 @@ use std::cell::Cell;
 
 use serde::ser::{Serialize, Serializer};
 
-/// `{}`.
-#[derive(serde::Serialize)]
-struct Empty {}
-
 /// A list that is made while it is written.
 pub(crate) struct List<I>(Cell<Option<I>>);
 

@@ -142,6 +142,11 @@ fn persistent_volumes() {
     on("", &both, Some(Problem::UnreservedVolume));
     on(r#""role":"a","revocable":{},"#, &both, Some(Problem::RevocableVolume));
     on(r#""role":"a","#, persistence, Some(Problem::VolumeWithoutMountPoint));
+    on(
+        r#""role":"a","#,
+        r#""persistence":{"id":"v"},"volume":{"container_path":"data","mode":"RO"}"#,
+        Some(Problem::ReadOnlyVolume),
+    );
     on(r#""role":"a","#, volume, Some(Problem::VolumeWithoutPersistence));
     on(
         r#""role":"a","#,
