@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use protocol::duration_text;
+use protocol::v1::DomainInfo;
+use protocol::{domain, duration_text};
 
 /// The flags of an agent.
 ///
@@ -57,6 +58,11 @@ pub struct Config {
     /// Free-form labels of the agent, such as `rack:abc;level:10`
     #[arg(long, env = "MESOLITH_ATTRIBUTES", default_value = "")]
     pub attributes: String,
+
+    /// Where the agent is: `{"fault_domain":{"region":{"name":"eu"},"zone":{"name":"eu-1"}}}`. The
+    /// masters must have one too
+    #[arg(long, env = "MESOLITH_DOMAIN", value_name = "JSON", value_parser = domain::parse)]
+    pub domain: Option<DomainInfo>,
 
     /// Role of resources that name none
     #[arg(long, env = "MESOLITH_DEFAULT_ROLE", default_value = "*")]
@@ -266,7 +272,11 @@ impl Config {
             ("switch_user", self.switch_user.to_string()),
             ("work_dir", path(&self.work_dir)),
         ];
+        let written = |domain: &DomainInfo| {
+            String::from_utf8_lossy(&protocol::json::to_vec(domain)).into_owned()
+        };
         let optional = [
+            ("domain", self.domain.as_ref().map(written)),
             ("hostname", self.hostname.clone()),
             ("advertise_ip", self.advertise_ip.map(|ip| ip.to_string())),
             ("advertise_port", self.advertise_port.map(|port| port.to_string())),
@@ -314,7 +324,8 @@ mod tests {
         use clap::CommandFactory;
         let config = parse(
             "--master a:1 --work_dir /w --hostname h --advertise_ip 1.2.3.4 --advertise_port 5 \
-             --launcher_exe /l",
+             --launcher_exe /l \
+             --domain {\"fault_domain\":{\"region\":{\"name\":\"eu\"},\"zone\":{\"name\":\"z\"}}}",
         );
         let config = config.expect("valid flags");
         let shown: Vec<&str> = config.flags().into_iter().map(|(name, _)| name).collect();

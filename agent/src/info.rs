@@ -56,6 +56,7 @@ pub(crate) fn describe(config: &Config, ip: IpAddr, port: u16) -> Result<AgentIn
         port: Some(i32::from(config.advertise_port.unwrap_or(port))),
         resources: resources(config)?,
         attributes: attribute::parse(&config.attributes)?,
+        domain: config.domain.clone(),
         ..Default::default()
     })
 }
@@ -125,7 +126,13 @@ pub(crate) fn check_change(
         ReconfigurationPolicy::Equal if before.attributes != now.attributes => {
             changed("attributes", "equal")
         }
+        ReconfigurationPolicy::Equal if before.domain != now.domain => changed("domain", "equal"),
         ReconfigurationPolicy::Equal => Ok(()),
+        ReconfigurationPolicy::Additive
+            if before.domain.is_some() && before.domain != now.domain =>
+        {
+            changed("domain", "additive")
+        }
         ReconfigurationPolicy::Additive if !grew(before, now) => changed("resources", "additive"),
         ReconfigurationPolicy::Additive => {
             let is_kept = before.attributes.iter().all(|known| now.attributes.contains(known));
@@ -193,6 +200,12 @@ mod tests {
         let moved =
             AgentInfo { hostname: "other".to_owned(), ..info("cpus:4;ports:[10-20]", "rack:a") };
         check(&moved, &[Any]);
+        let text = r#"{"fault_domain":{"region":{"name":"eu"},"zone":{"name":"eu-1"}}}"#;
+        let domain = Some(protocol::domain::parse(text).expect("a domain"));
+        let placed = AgentInfo { domain, ..info("cpus:4;ports:[10-20]", "rack:a") };
+        check(&placed, &[Additive, Any]);
+        let moved = check_change(&placed, &info("cpus:4;ports:[10-20]", "rack:a"), Additive);
+        assert!(moved.is_err(), "it was somewhere before");
     }
 
     #[test]
