@@ -18,6 +18,7 @@ use crate::error::{OpenError, Report};
 use crate::fault::Fault;
 use crate::folded::FoldedThread;
 use crate::gate::Gate;
+use crate::heard::Heard;
 use crate::identity::{self, Identity};
 use crate::leadership::{Leadership, Told};
 use crate::lease::Lease;
@@ -28,7 +29,7 @@ use crate::network::{Answer, Network, SnapshotAnswer, to_bytes};
 use crate::propose::{Done, Outcome, Proposals};
 use crate::run::{Core, Run};
 use crate::snapshot::Snapshots;
-use crate::status::{MemberStatus, Status};
+use crate::status::Status;
 use crate::store::{Disk, RealDisk, Tail, WeakLog};
 use crate::supervise::supervise;
 use crate::transport::{Frames, Transport};
@@ -104,6 +105,7 @@ impl Journal {
             applied: Arc::new(watch::Sender::new(0)),
             fault: Fault::default(),
             gate: Gate::new(),
+            heard: Heard::default(),
         });
         let run = core.start(core.open_store().await?).await?;
         Ok(Self::supervised(core, run, lock))
@@ -170,6 +172,11 @@ impl Journal {
     /// from what it knows, without a proposal.
     pub fn lease(&self) -> Lease {
         self.lease.clone()
+    }
+
+    /// Who leads, as far as it is heard of while the journal does not run.
+    pub fn heard(&self) -> Heard {
+        self.core.heard.clone()
     }
 
     /// The index up to which the machine has applied, now and from now on.
@@ -258,17 +265,27 @@ impl Journal {
     pub async fn handle_ask(&self, request: Bytes) -> Bytes {
         to_bytes(&match self.run() {
             Ok(run) => run.server.ask(&request).await,
-            Err(error) => Answer::Refused(error.to_string()),
+            Err(error) => {
+                self.core.heard.ask(&self.identity(), &request);
+                Answer::Refused(error.to_string())
+            }
         })
     }
 
     /// Answers a peer's [`Peer::append`](crate::Peer::append), in order.
-    pub fn handle_append(&self, requests: Frames) -> Frames {
+    pub fn handle_append(&self, mut requests: Frames) -> Frames {
         match self.run() {
             Ok(run) => run.server.append(requests),
             Err(error) => {
                 let error = crate::TransportError(error.to_string());
-                stream::iter([Err(error)]).boxed()
+                let (heard, identity) = (self.core.heard.clone(), self.identity());
+                let refuse = async move {
+                    if let Some(Ok(first)) = requests.next().await {
+                        heard.append(&identity, &first);
+                    }
+                    Err(error)
+                };
+                stream::once(refuse).boxed()
             }
         }
     }
@@ -294,8 +311,9 @@ impl Journal {
             stopped: self.core.fault.get().map(|reason| reason.to_string()),
             ..Status::default()
         };
-        if let Some(run) = &*self.current.borrow() {
-            fill(&mut status, run);
+        match &*self.current.borrow() {
+            Some(run) => fill(&mut status, run),
+            None => status.members = self.core.heard.members(),
         }
         status
     }
@@ -358,20 +376,12 @@ fn fill(status: &mut Status, run: &Run) {
     if let Some(why) = run.server.split.get() {
         status.state = why.into();
     }
-    let membership = metrics.membership_config.membership();
-    let voters: Vec<u64> = membership.voter_ids().collect();
-    let matched = |node: &u64| {
-        let replication = metrics.replication.as_ref()?;
-        Some(replication.get(node)?.as_ref().map_or(0, |matched| matched.index))
-    };
-    let member = |(node, member): (&u64, &Member)| MemberStatus {
-        node: *node,
-        address: member.address.clone(),
-        incarnation: member.incarnation.clone(),
-        voter: voters.contains(node),
-        matched: matched(node),
-    };
-    status.members = membership.nodes().map(member).collect();
+    status.members = membership::list(&metrics.membership_config);
+    let replication = metrics.replication.as_ref();
+    for member in &mut status.members {
+        let matched = replication.and_then(|replication| replication.get(&member.node));
+        member.matched = matched.map(|matched| matched.as_ref().map_or(0, |at| at.index));
+    }
 }
 
 fn lock(dir: &Path) -> Result<File, OpenError> {

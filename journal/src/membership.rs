@@ -11,7 +11,8 @@ use openraft::raft::ClientWriteResponse;
 use openraft::{ChangeMembers, Instant as _, ReadPolicy};
 
 use crate::member::Member;
-use crate::raft::{Raft, TypeConfig};
+use crate::raft::{Raft, StoredMembership, TypeConfig};
+use crate::status::MemberStatus;
 
 /// Why the quorum was not changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -176,6 +177,20 @@ fn not_leader(raft: &Raft) -> ChangeError {
     let leader = raft.metrics().borrow_watched().current_leader;
     let (_, known) = members(raft);
     ChangeError::NotLeader(leader.and_then(|id| Some((id, known.get(&id)?.address.clone()))))
+}
+
+/// Everyone, by number.
+pub(crate) fn list(membership: &StoredMembership) -> Vec<MemberStatus> {
+    let membership = membership.membership();
+    let voters: BTreeSet<u64> = membership.voter_ids().collect();
+    let member = |(node, member): (&u64, &Member)| MemberStatus {
+        node: *node,
+        address: member.address.clone(),
+        incarnation: member.incarnation.clone(),
+        voter: voters.contains(node),
+        matched: None,
+    };
+    membership.nodes().map(member).collect()
 }
 
 /// The voters, and everyone.

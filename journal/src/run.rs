@@ -12,6 +12,7 @@ use crate::error::{OpenError, Report};
 use crate::fault::Fault;
 use crate::folded::FoldedThread;
 use crate::gate::Gate;
+use crate::heard::Heard;
 use crate::history::range_in_name;
 use crate::identity::Identity;
 use crate::mend::Mender;
@@ -33,6 +34,7 @@ pub(crate) struct Core {
     pub(crate) snapshots: Snapshots,
     pub(crate) fault: Fault,
     pub(crate) gate: Gate,
+    pub(crate) heard: Heard,
 }
 
 /// One run.

@@ -7,12 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openraft::async_runtime::watch::WatchReceiver;
 use tokio::sync::watch;
 
 use crate::error::{OpenError, Report};
 use crate::fault::Reason;
 use crate::identity::rename_durably;
 use crate::leadership::{self, Ended, Leadership, Limits, Told};
+use crate::membership;
 use crate::run::{Core, Run};
 use crate::store::{LogStore, TAIL};
 use crate::upkeep;
@@ -50,6 +52,8 @@ pub(crate) async fn supervise(
             core.fault.report_raft(&reason);
         }
         let reason = core.fault.get();
+        core.heard
+            .remember(membership::list(&run.raft.metrics().borrow_watched().membership_config));
         let text = reason.as_ref().map_or_else(|| "shut down".into(), ToString::to_string);
         told.tell(if over { Leadership::Electing } else { Leadership::Stopped(text) });
         current.send_replace(None);

@@ -131,7 +131,7 @@ fn start(
 ) -> impl Future<Output = ()> + use<> {
     let (inbox, requests) = inbox();
     let (outgoing_sender, outgoing) = mpsc::channel(2 * WINDOW_BATCHES);
-    let stand = Stand::new(journal.leadership(), journal.lease());
+    let stand = Stand::new(journal.leadership(), journal.lease(), journal.heard());
     let shell = Shell {
         journal: journal.clone(),
         committed: committed.clone(),

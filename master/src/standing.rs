@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use journal::{Leadership, Lease};
+use journal::{Heard, Leadership, Lease};
 use tokio::sync::watch;
 
 /// Whether this master may answer for the cluster.
@@ -26,17 +26,30 @@ pub(crate) enum Standing {
 pub(crate) struct Stand {
     leadership: watch::Receiver<Leadership>,
     lease: Lease,
+    heard: Heard,
     serving: Arc<AtomicU64>,
 }
 
 impl Stand {
-    pub(crate) fn new(leadership: watch::Receiver<Leadership>, lease: Lease) -> Self {
-        Self { leadership, lease, serving: Arc::new(AtomicU64::new(0)) }
+    pub(crate) fn new(leadership: watch::Receiver<Leadership>, lease: Lease, heard: Heard) -> Self {
+        Self { leadership, lease, heard, serving: Arc::new(AtomicU64::new(0)) }
     }
 
     /// Where this master stands now. Leadership that is gone is gone here at once, also when this
     /// process stood still meanwhile and has not heard of it yet.
     pub(crate) fn now(&self) -> Standing {
+        let standing = self.told();
+        match standing {
+            // a master whose disk is full still hears from the one that leads
+            Standing::Electing | Standing::Stopped(_) => match self.heard.leader() {
+                Some((_, address)) => Standing::Following(address),
+                None => standing,
+            },
+            standing => standing,
+        }
+    }
+
+    fn told(&self) -> Standing {
         match &*self.leadership.borrow() {
             Leadership::Leader { .. } if !self.lease.holds() => Standing::Electing,
             Leadership::Leader { term } if self.serving.load(Ordering::Acquire) == *term => {
@@ -76,7 +89,7 @@ mod tests {
         let (sender, receiver) = watch::channel(Leadership::Electing);
         let lease = Lease::new();
         lease.renew(Instant::now(), Duration::MAX);
-        let stand = Stand::new(receiver, lease.clone());
+        let stand = Stand::new(receiver, lease.clone(), Heard::default());
         assert_eq!(stand.now(), Standing::Electing);
         sender.send_replace(Leadership::Leader { term: 2 });
         assert_eq!(stand.now(), Standing::Recovering);

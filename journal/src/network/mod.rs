@@ -11,4 +11,4 @@ pub(crate) use message::{Answer, Ask, SnapshotAnswer};
 pub use message::{Invitation, MAX_FRAME_BYTES, invitation};
 #[cfg(test)]
 pub(crate) use message::{SnapshotStart, decode, encode, seal, seal_append};
-pub(crate) use server::{Server, Split, to_bytes};
+pub(crate) use server::{Server, Split, opened, to_bytes};

@@ -179,6 +179,14 @@ fn open<T: DeserializeOwned>(
     Ok(Opened { message: decode(&envelope.body)?, hash })
 }
 
+/// The message in `request`, if it is for the member with this identity.
+pub(crate) fn opened<T: DeserializeOwned>(
+    identity: &Identity,
+    request: &[u8],
+) -> Result<T, TransportError> {
+    decode(&decode::<Envelope>(request)?.open(identity)?.body)
+}
+
 /// Refuses appends whose entries do not follow one another, or do not fit the chain of what is here:
 /// openraft compares indexes and terms only, and believes the rest.
 fn fitting(

@@ -75,6 +75,25 @@ async fn a_quorum_goes_on_without_the_node_whose_disk_is_full() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_whose_disk_is_full_hears_who_leads() {
+    let quorum = Quorum::form(3, |_| {}).await;
+    quorum.commit(0..10).await;
+    let (leader, _) = quorum.leader().await;
+    let node = &quorum.nodes[&(leader % 3 + 1)];
+    assert_eq!(node.journal.heard().leader(), None, "it takes part itself");
+    node.disk.fail_after(0);
+    quorum.commit(10..20).await;
+    let known = || {
+        let stopped = matches!(*node.journal.leadership().borrow(), Leadership::Stopped(_));
+        node.journal.heard().leader().filter(|_| stopped)
+    };
+    let heard = eventually("the leader to be heard", known).await;
+    assert_eq!(heard, (leader, format!("memory:{leader}")));
+    let members = node.journal.status().members;
+    assert_eq!(members.iter().filter(|member| member.voter).count(), 3, "{members:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_of_a_newer_version_stops_the_machine_with_a_reason() {
     let quorum = Quorum::form(1, |_| {}).await;
     quorum.commit(0..10).await;
