@@ -25,11 +25,11 @@ use crate::lease::Lease;
 use crate::machine::Machine;
 use crate::member::Member;
 use crate::membership::{self, ChangeError};
-use crate::network::{Answer, Network, SnapshotAnswer, to_bytes};
+use crate::network::{Answer, Network, Silent, SnapshotAnswer, to_bytes};
 use crate::propose::{Done, Outcome, Proposals};
 use crate::run::{Core, Run};
 use crate::snapshot::Snapshots;
-use crate::status::Status;
+use crate::status::{MemberStatus, Status};
 use crate::store::{Disk, RealDisk, Tail, WeakLog};
 use crate::supervise::supervise;
 use crate::transport::{Frames, Transport};
@@ -96,7 +96,12 @@ impl Journal {
         let folded = FoldedThread::spawn(machine).map_err(OpenError::io(&config.dir))?;
         let core = Arc::new(Core {
             snapshots: Snapshots::open(&config.dir)?,
-            network: Network { transport, identity: identity.clone(), log: WeakLog::default() },
+            network: Network {
+                transport,
+                identity: identity.clone(),
+                silent: Silent::default(),
+                log: WeakLog::default(),
+            },
             config,
             raft_config,
             disk,
@@ -220,6 +225,14 @@ impl Journal {
     /// When this node does not lead, `old` is not there, or the new member cannot be reached.
     pub async fn replace(&self, old: u64, new: u64, member: Member) -> Result<(), ChangeError> {
         membership::replace(&self.run()?.raft, old, new, member).await
+    }
+
+    /// Everyone in the quorum, by number, as the log has it; nobody before it is formed.
+    ///
+    /// # Errors
+    /// When the journal is stopped.
+    pub async fn members(&self) -> Result<Vec<MemberStatus>, ChangeError> {
+        membership::now(&self.run()?.raft).await
     }
 
     /// Hands leadership to `node`, and returns when it leads.

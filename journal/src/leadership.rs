@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::error::Report;
 use crate::gate::Gate;
 use crate::lease::Lease;
+use crate::part::Part;
 use crate::raft::{Raft, TypeConfig};
 
 /// Who leads, as this node knows it.
@@ -44,6 +45,7 @@ pub(crate) enum Ended {
 /// Follows one run of openraft and tells of leadership until that run is over.
 pub(crate) async fn watch(raft: Raft, limits: Limits, told: Told, gate: Gate) -> Ended {
     let (mut metrics, mut closed) = (raft.metrics(), gate.watch());
+    let mut part = Part::Unknown;
     loop {
         let now = metrics.borrow_watched().clone();
         if let Err(reason) = &now.running_state {
@@ -51,6 +53,11 @@ pub(crate) async fn watch(raft: Raft, limits: Limits, told: Told, gate: Gate) ->
         }
         if now.state == ServerState::Leader && gate.is_closed(now.current_term) {
             return Ended::TermOver;
+        }
+        let part_now = Part::of(now.id, &now.membership_config);
+        if part_now != part {
+            part = part_now;
+            part.tell(now.id);
         }
         let seen = see(&raft, &now, limits, &told).await;
         told.tell(seen);

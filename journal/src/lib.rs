@@ -38,6 +38,7 @@ mod heard;
 mod history;
 mod mend;
 mod network;
+mod part;
 mod raft;
 mod replica;
 mod run;

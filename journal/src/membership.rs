@@ -102,7 +102,7 @@ pub(crate) async fn replace(raft: &Raft, old: u64, new: u64, member: Member) -> 
     change(raft, ChangeMembers::ReplaceAllVoters(voters)).await
 }
 
-/// Hands leadership to `node`.
+/// Hands leadership to `node`. To hand it to oneself would end the term for nothing.
 pub(crate) async fn transfer(raft: &Raft, node: u64) -> Change {
     let (voters, _) = members(raft);
     if !raft.is_leader() {
@@ -110,6 +110,9 @@ pub(crate) async fn transfer(raft: &Raft, node: u64) -> Change {
     }
     if !voters.contains(&node) {
         return Err(ChangeError::Invalid(format!("node {node} is no voter")));
+    }
+    if raft.metrics().borrow_watched().id == node {
+        return Ok(());
     }
     let asked = raft.trigger().transfer_leader(node).await;
     asked.map_err(|error| ChangeError::Stopped(error.to_string()))?;
@@ -191,6 +194,12 @@ pub(crate) fn list(membership: &StoredMembership) -> Vec<MemberStatus> {
         matched: None,
     };
     membership.nodes().map(member).collect()
+}
+
+/// Everyone, as openraft has it at this moment: its metrics are empty for a while after the start.
+pub(crate) async fn now(raft: &Raft) -> Result<Vec<MemberStatus>, ChangeError> {
+    let listed = raft.with_raft_state(|state| list(state.membership_state.effective())).await;
+    listed.map_err(|error| ChangeError::Stopped(error.to_string()))
 }
 
 /// The voters, and everyone.

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::future::join_all;
-use journal::{FORMAT, Identity, Journal, Member, OpenError};
+use journal::{FORMAT, Identity, Journal, Member, MemberStatus, OpenError};
 use protocol::quorum::{self, IdentifyRequest, QuorumStatus, ShowRequest};
 use protocol::rpc;
 use tokio::sync::watch;
@@ -57,6 +57,21 @@ pub enum FormError {
         address: String,
         /// Its format.
         theirs: u32,
+    },
+    /// The journal is that of a member which the others reach elsewhere.
+    #[error(
+        "the journal in {dir} is that of {recorded} among {members}, and this master is known as {known}: \
+         start it with the --ip, --port and --masters that it had"
+    )]
+    OtherAddress {
+        /// The work directory.
+        dir: String,
+        /// Where the others reach this member.
+        recorded: String,
+        /// All members.
+        members: String,
+        /// Names of this master.
+        known: String,
     },
     /// The place could not be taken.
     #[error("cannot take a place in the quorum")]
@@ -202,6 +217,28 @@ fn agree(own: &str, answers: Vec<Answer>) -> Result<Taken, FormError> {
     Ok(Taken { node, founding: Some((members, cluster_id)) })
 }
 
+/// Makes sure that the others reach this master where it listens. One that is alone may move; one that
+/// was removed has no place to be at.
+pub(crate) fn check_address(
+    config: &Config,
+    node: u64,
+    members: &[MemberStatus],
+) -> Result<(), FormError> {
+    let own = members.iter().find(|member| member.node == node);
+    let Some(own) = own.filter(|_| members.len() > 1) else { return Ok(()) };
+    if config.is_at(&own.address) {
+        return Ok(());
+    }
+    let known = config.names();
+    let addresses: Vec<&str> = members.iter().map(|member| member.address.as_str()).collect();
+    Err(FormError::OtherAddress {
+        dir: config.work_dir.display().to_string(),
+        recorded: own.address.clone(),
+        members: addresses.join(","),
+        known: known.join(" and "),
+    })
+}
+
 /// Makes sure that the quorum that an open journal belongs to is formed. Done again by a founder
 /// that died halfway; a journal that holds something needs nothing.
 pub(crate) async fn form(
@@ -257,6 +294,40 @@ mod tests {
         assert_eq!((of_a.node, of_b.node), (1, 2));
         assert_eq!(of_a.founding, of_b.founding);
         assert_eq!(of_a.founding.expect("founding").1, NAME);
+    }
+
+    fn check_place(flags: &[&str], members: &[&str], expected: Result<(), &str>) {
+        let config = crate::config::tests::parse(flags).expect("flags");
+        let member = |(node, address): (u64, &&str)| MemberStatus {
+            node,
+            address: (*address).to_owned(),
+            incarnation: String::new(),
+            voter: true,
+            matched: None,
+        };
+        let members: Vec<_> = (1..).zip(members).map(member).collect();
+        match (check_address(&config, 2, &members), expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(error), Err(expected)) => {
+                assert!(error.to_string().contains(expected), "{error}");
+            }
+            (found, _) => panic!("{flags:?}: {found:?}"),
+        }
+    }
+
+    #[test]
+    fn a_member_is_where_the_others_reach_it() {
+        let members = ["127.0.0.1:10", "127.0.0.1:20", "127.0.0.1:30"];
+        let at = |port: &'static str| ["--ip", "127.0.0.1", "--port", port];
+        check_place(&at("20"), &members, Ok(()));
+        let text = "is that of 127.0.0.1:20 among 127.0.0.1:10,127.0.0.1:20,127.0.0.1:30, and this \
+                    master is known as 127.0.0.1:21";
+        check_place(&at("21"), &members, Err(text));
+        check_place(&["--ip", "10.0.0.1", "--port", "20"], &members, Err("10.0.0.1:20"));
+        check_place(&["--port", "20"], &["a:10", "10.0.0.9:20"], Ok(()));
+        check_place(&at("20"), &["a:10", "added.by.name:20"], Ok(()));
+        check_place(&at("21"), &["127.0.0.1:10"], Ok(()));
+        check_place(&at("21"), &[], Ok(()));
     }
 
     #[test]

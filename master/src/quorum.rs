@@ -4,7 +4,9 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use journal::{ChangeError, FORMAT, Frames, Identity, Invitation, Journal, Member, TransportError};
+use journal::{
+    ChangeError, FORMAT, Frames, Identity, Invitation, Journal, Leadership, Member, TransportError,
+};
 use protocol::quorum::quorum_server::Quorum;
 use protocol::quorum::{
     self, ChangeReply, ChangeRequest, Frame, IdentifyRequest, QuorumStatus, ShowRequest,
@@ -196,12 +198,22 @@ async fn newcomer(journal: &Journal, address: &str) -> Result<(u64, Member), Sta
     Ok((next, Member { address: address.to_owned(), incarnation: identity.incarnation }))
 }
 
+/// Who leads, 0 when nobody does: as clients are told, not as openraft remembers it. A leader that no
+/// majority answers leads nobody.
+fn leader(journal: &Journal, own: u64) -> u64 {
+    match &*journal.leadership().borrow() {
+        Leadership::Leader { .. } if journal.lease().holds() => own,
+        Leadership::Follower { leader: (node, _) } => *node,
+        _ => journal.heard().leader().map_or(0, |(node, _)| node),
+    }
+}
+
 fn show(journal: &Journal) -> QuorumStatus {
     let status = journal.status();
     QuorumStatus {
         cluster_id: status.cluster_id,
         term: status.term,
-        leader: status.leader.unwrap_or(0),
+        leader: leader(journal, status.node),
         last_index: status.last_index,
         committed_index: status.committed,
         applied_index: status.applied,

@@ -115,6 +115,12 @@ async fn work(
     let settings = journal::Config::new(&config.work_dir, taken.node);
     let journal = Journal::open(settings, Box::new(replica), Arc::new(Grpc)).await;
     let journal = journal.map_err(RunError::Journal)?;
+    // a journal that has stopped already says so by itself
+    let members = journal.members().await.unwrap_or_default();
+    if let Err(error) = form::check_address(config, taken.node, &members) {
+        journal.shutdown().await;
+        return Err(error.into());
+    }
     place.send_replace(Place::Open(Box::new(journal.clone())));
     let tasks = start(config, journal.clone(), committed, doors);
     form::form(config, &journal, taken).await?;

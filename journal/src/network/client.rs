@@ -1,9 +1,9 @@
 //! The sending side: one handle per peer and kind of traffic.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,6 +36,8 @@ type Rpc<T> = Result<T, RPCError<TypeConfig>>;
 pub(crate) struct Network {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) identity: Arc<RwLock<Identity>>,
+    /// Who did not answer last.
+    pub(crate) silent: Silent,
     /// Our own log, once there is one: what is sent to peers says how it is chained.
     pub(crate) log: WeakLog,
 }
@@ -58,7 +60,7 @@ impl Network {
             node,
             incarnation: member.incarnation.as_str().into(),
         };
-        Connection { peer, address, log: self.log.clone(), answers: AtomicBool::new(true) }
+        Connection { peer, address, log: self.log.clone(), silent: self.silent.clone() }
     }
 }
 
@@ -67,8 +69,20 @@ pub(crate) struct Connection {
     peer: Arc<dyn Peer>,
     address: Address,
     log: WeakLog,
-    /// Whether the last question was answered; a change is worth a line in the log.
-    answers: AtomicBool,
+    silent: Silent,
+}
+
+/// Peers whose last question was not answered; a change is worth a line in the log. openraft makes
+/// connections anew all the time, so that it is not theirs to know. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Silent(Arc<Mutex<BTreeSet<u64>>>);
+
+impl Silent {
+    /// Takes note of an answer, or of none; says whether that is another than the last.
+    fn changes(&self, node: u64, answered: bool) -> bool {
+        let mut silent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered { silent.remove(&node) } else { silent.insert(node) }
+    }
 }
 
 #[derive(Clone)]
@@ -105,12 +119,14 @@ impl Connection {
     }
 
     fn note(&self, answer: &Result<Bytes, TransportError>) {
-        let answered_before = self.answers.swap(answer.is_ok(), Ordering::Relaxed);
         let node = self.address.node;
-        match answer {
-            Err(error) if answered_before => tracing::warn!(node, %error, "a peer is out of reach"),
-            Ok(_) if !answered_before => tracing::info!(node, "a peer answers again"),
-            Ok(_) | Err(_) => {}
+        if !self.silent.changes(node, answer.is_ok()) {
+            return;
+        }
+        if let Err(error) = answer {
+            tracing::warn!(node, %error, "a peer is out of reach");
+        } else {
+            tracing::info!(node, "a peer answers again");
         }
     }
 
@@ -243,7 +259,7 @@ fn unexpected(answer: Answer) -> RPCError<TypeConfig> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures::{FutureExt, stream};
 
@@ -280,13 +296,24 @@ mod tests {
     }
 
     #[test]
+    fn only_a_change_of_a_peer_is_told() {
+        let silent = Silent::default();
+        let told: Vec<bool> = [(2, true), (2, false), (3, false), (2, false), (2, true), (2, true)]
+            .into_iter()
+            .map(|(node, answered)| silent.clone().changes(node, answered))
+            .collect();
+        assert_eq!(told, [false, true, true, false, true, false]);
+    }
+
+    #[test]
     fn a_peer_is_not_tried_while_openraft_backs_off() {
         let down = Down::default();
         let (cluster_id, incarnation) = ("c".into(), "i".into());
         let identity = Identity { format: crate::FORMAT, node: 1, cluster_id, incarnation };
         let identity = Arc::new(RwLock::new(identity));
         let log = WeakLog::default();
-        let network = Network { transport: Arc::new(down.clone()), identity, log };
+        let (transport, silent) = (Arc::new(down.clone()), Silent::default());
+        let network = Network { transport, identity, silent, log };
         let mut connection = network.connect(2, &Member::default());
         // openraft holds the first request back until the backoff is over
         let requests = stream::pending::<AppendEntriesRequest<TypeConfig>>();

@@ -6,7 +6,7 @@ mod message;
 mod receive;
 mod server;
 
-pub(crate) use client::{Connection, Network};
+pub(crate) use client::{Connection, Network, Silent};
 pub(crate) use message::{Answer, Ask, SnapshotAnswer};
 pub use message::{Invitation, MAX_FRAME_BYTES, invitation};
 #[cfg(test)]

@@ -46,6 +46,10 @@ async fn leadership_moves_when_told() {
     quorum.commit(0..10).await;
     let (leader, _) = quorum.leader().await;
     let next = leader % 3 + 1;
+    let (_, term) = quorum.leader().await;
+    quorum.nodes[&leader].journal.transfer(leader).await.expect("nothing to do");
+    assert_eq!(quorum.leader().await, (leader, term), "it leads on in the same term");
+    assert_eq!(quorum.nodes[&leader].journal.status().term, term, "no election was begun");
     quorum.nodes[&leader].journal.transfer(next).await.expect("transferred");
     eventually("the new leader", || {
         let leadership = quorum.nodes[&next].journal.leadership();

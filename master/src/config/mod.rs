@@ -42,7 +42,8 @@ pub struct Config {
     /// All founding masters, this one among them, as host:port,host:port,…; alone by default.
     #[arg(long, env = "MESOLITH_MASTERS", value_delimiter = ',')]
     pub masters: Vec<String>,
-    /// Wait to be added to a quorum that exists already (`mesolith quorum add`).
+    /// Wait to be added to a quorum that exists already (`mesolith quorum add`); --masters is then
+    /// only asked for this master's own name.
     #[arg(long, env = "MESOLITH_JOIN")]
     pub join: bool,
     /// Name of the cluster, for people.
@@ -201,8 +202,18 @@ impl Config {
         })
     }
 
+    /// Whether this master may be the one that others reach at `address`. It was perhaps added by a name
+    /// or an address of its machine that it does not know of.
+    pub(crate) fn is_at(&self, address: &str) -> bool {
+        let (_, own_port) = self.advertised();
+        let Some((host, port)) = address.rsplit_once(':') else { return false };
+        let is_unknown = self.ip.is_unspecified() || host.parse::<IpAddr>().is_err();
+        self.names().iter().any(|name| name == address)
+            || (is_unknown && port.parse() == Ok(own_port))
+    }
+
     /// The names under which the list of founders may have this master.
-    fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let (host, port) = self.advertised();
         let mut hosts = vec![host];
         hosts.extend(self.hostname.clone());
@@ -267,7 +278,7 @@ fn milliseconds(duration: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use clap::Parser;
 

@@ -6,6 +6,7 @@ use protocol::quorum::change_request::Kind;
 
 use super::{connect, show};
 use crate::client::Address;
+use crate::say::say;
 
 pub(super) fn add(address: &Address) -> ChangeRequest {
     ChangeRequest { kind: Kind::Add.into(), address: address.to_string(), node_id: 0 }
@@ -31,11 +32,16 @@ pub(super) async fn request(
 ) -> anyhow::Result<()> {
     let status = show::best(masters).await?;
     let leader = show::leader(&status).context("the quorum has no leader now")?;
+    if change.kind() == Kind::Transfer && change.node_id == status.leader {
+        say(&format!("node {} leads already", change.node_id));
+        return show::print(&status, json);
+    }
     let reply = connect(&leader)
         .await?
         .change(change)
         .await
         .map_err(|status| super::refusal(&status))?
         .into_inner();
-    show::print(&reply.status.context("the leader answers without a status")?, json)
+    let status = reply.status.context("the leader answers without a status")?;
+    show::print(&show::led(status).await?, json)
 }

@@ -13,6 +13,8 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::{Masters, block_on};
 use crate::client::Address;
+use crate::exit;
+use crate::say::say;
 
 /// How long a connection to a master may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,7 +44,7 @@ pub(crate) struct Quorum {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Show the members and how far each of them is
+    /// Show the members and how far each of them is; exits with 1 while there is no leader
     Show,
     /// Add a master that was started with --join
     Add {
@@ -74,8 +76,14 @@ impl Quorum {
         let json = self.json;
         let (doing, change) = match self.verb {
             Verb::Show => {
-                block_on(show::show(masters, json)).context("showing the quorum")?;
-                return Ok(ExitCode::SUCCESS);
+                let led = block_on(show::show(masters, json)).context("showing the quorum")?;
+                if led {
+                    return Ok(ExitCode::SUCCESS);
+                }
+                say(
+                    "the quorum has no leader now: no majority of its members is there, or it elects",
+                );
+                return Ok(exit::FAILED.into());
             }
             Verb::Add { address } => (format!("adding {address}"), change::add(&address)),
             Verb::Remove { node } => (format!("removing node {node}"), change::remove(node)),

@@ -1,11 +1,19 @@
 //! `mesolith quorum show`: the quorum as its leader sees it, or as any master does while there is none.
 
+use std::time::Duration;
+
 use protocol::quorum::{Member, QuorumStatus, ShowRequest};
 use serde::Serialize;
+use tokio::time::{Instant, sleep};
 
 use super::connect;
 use crate::client::Address;
 use crate::table::{self, Row};
+
+/// How long members may take to elect a leader after the one before was removed.
+const ELECTION_PATIENCE: Duration = Duration::from_secs(15);
+/// Pause between two looks.
+const ROUND_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Serialize)]
 struct MemberRow {
@@ -44,8 +52,24 @@ impl Row for MemberRow {
     }
 }
 
-pub(super) async fn show(masters: &[Address], json: bool) -> anyhow::Result<()> {
-    print(&best(masters).await?, json)
+/// Says whether there is a leader.
+pub(super) async fn show(masters: &[Address], json: bool) -> anyhow::Result<bool> {
+    let status = best(masters).await?;
+    print(&status, json)?;
+    Ok(leader(&status).is_some())
+}
+
+/// The quorum after a change that may have taken its leader: as the one after sees it, once there is
+/// one.
+pub(super) async fn led(mut status: QuorumStatus) -> anyhow::Result<QuorumStatus> {
+    let members: Vec<Address> =
+        status.members.iter().filter_map(|member| member.address.parse().ok()).collect();
+    let deadline = Instant::now() + ELECTION_PATIENCE;
+    while leader(&status).is_none() && Instant::now() < deadline {
+        sleep(ROUND_PAUSE).await;
+        status = best(&members).await?;
+    }
+    Ok(status)
 }
 
 /// The leader's view, if one of the masters leads to it, else the first that was given.
@@ -54,7 +78,9 @@ pub(super) async fn best(masters: &[Address]) -> anyhow::Result<QuorumStatus> {
     let mut error = anyhow::anyhow!("no master is named");
     for master in masters {
         match ask(master).await {
-            Ok(status) if status.leader == status.node_id => return Ok(status),
+            Ok(status) if status.leader > 0 && status.leader == status.node_id => {
+                return Ok(status);
+            }
             Ok(status) => {
                 if let Some(leader) = leader(&status)
                     && let Ok(status) = ask(&leader).await
