@@ -182,6 +182,10 @@ fn show_event(event: &FrameworkMessage, f: &mut fmt::Formatter<'_>) -> fmt::Resu
 fn show_directive(directive: &Directive, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match directive {
         Directive::Launch(task, _) => write!(f, "Launch {} as {}", task.key.task, task.launched),
+        Directive::LaunchGroup(tasks, _) => {
+            let ids: Vec<_> = tasks.iter().map(|task| &task.key.task).collect();
+            write!(f, "LaunchGroup {ids:?}")
+        }
         Directive::Kill { task, .. } => write!(f, "Kill {task}"),
         Directive::Acknowledge { task, .. } => write!(f, "Acknowledge {task}"),
         Directive::Message { .. } => write!(f, "Message"),

@@ -166,6 +166,12 @@ impl Describer<'_> {
                 .optional("executor_id", it.executor.as_deref())
                 .text("role", &*it.role)
                 .text("resources", it.resources.to_string()),
+            Event::GroupLaunched(it) => self
+                .list("task_ids", it.tasks.iter().map(|task| task.id.to_string()).collect())
+                .framework(it.framework)
+                .agent(it.agent)
+                .text("executor_id", &*it.executor)
+                .text("role", &*it.role),
             Event::TaskRefused(it) => self
                 .text("task_id", &*it.task)
                 .framework(it.framework)

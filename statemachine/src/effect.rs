@@ -96,6 +96,9 @@ pub struct TaskUpdate {
 pub enum Directive {
     /// Start this task. Numbered by [`Task::launched`]. The executor is there for tasks that have one.
     Launch(Arc<Task>, Option<Arc<Executor>>),
+    /// Start these tasks together. Numbered by the [`Task::launched`] that they share; there is at least
+    /// one.
+    LaunchGroup(Vec<Arc<Task>>, Option<Arc<Executor>>),
     /// Kill a task.
     Kill {
         /// The framework.

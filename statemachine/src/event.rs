@@ -149,6 +149,8 @@ events! {
     45 => ExecutorShutdownRequested(crate::task::ExecutorShutdownRequested),
     /// An executor ended.
     46 => ExecutorEnded(crate::task::ExecutorEnded),
+    /// Tasks were launched together.
+    47 => GroupLaunched(crate::task::GroupLaunched),
     /// Resources of an agent were converted: reserved, unreserved, made into volumes or back.
     50 => ResourcesConverted(crate::operation::ResourcesConverted),
     /// The last task of a draining agent is over.

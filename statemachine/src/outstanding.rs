@@ -2,11 +2,13 @@
 //! anywhere else, so no crash can forget it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::effect::{Directive, Effect, FrameworkMessage};
 use crate::id::{AgentId, EventNumber, ExecutorKey, FrameworkId, TaskKey};
 use crate::state::State;
 use crate::status::TaskState;
+use crate::task::Task;
 
 /// What a framework that has just (re)subscribed is owed: the offers it holds, and the updates of
 /// operations and tasks that it has not acknowledged.
@@ -49,17 +51,14 @@ pub(crate) fn for_agent(
     state.direct(id, Directive::Resources { total: agent.total.clone(), number }, effects);
     let mut tasks: Vec<_> = agent.tasks.iter().filter_map(|key| state.tasks.get(key)).collect();
     tasks.sort_by_key(|task| task.launched);
-    for task in &tasks {
-        if task.launched > last_launch && !task.state.is_terminal() {
-            let executor = task.executor.as_ref().and_then(|executor| {
-                let key = ExecutorKey {
-                    agent: id,
-                    framework: task.key.framework,
-                    executor: executor.clone(),
-                };
-                state.executors.get(&key).cloned()
-            });
-            state.direct(id, Directive::Launch((*task).clone(), executor), effects);
+    let owed: Vec<_> = tasks
+        .iter()
+        .filter(|task| task.launched > last_launch && !task.state.is_terminal())
+        .map(|task| Arc::clone(task))
+        .collect();
+    for together in owed.chunk_by(|one, next| one.launched == next.launched) {
+        if let Some(directive) = launch_directive(state, together) {
+            state.direct(id, directive, effects);
         }
     }
     for task in tasks.iter().filter(|task| !task.state.is_terminal()) {
@@ -74,6 +73,20 @@ pub(crate) fn for_agent(
             state.direct(id, directive, effects);
         }
     }
+}
+
+/// What starts tasks that were launched by one event.
+fn launch_directive(state: &State, together: &[Arc<Task>]) -> Option<Directive> {
+    let first = together.first()?;
+    let executor = first.executor.clone().and_then(|executor| {
+        let key = ExecutorKey { agent: first.agent, framework: first.key.framework, executor };
+        state.executors.get(&key).cloned()
+    });
+    Some(if first.grouped {
+        Directive::LaunchGroup(together.to_vec(), executor)
+    } else {
+        Directive::Launch(Arc::clone(first), executor)
+    })
 }
 
 /// What to ask an agent about: tasks that it took the launch of but did not name among `reported`

@@ -35,8 +35,8 @@ use statemachine::resources::{
     Resources, Scalar, Value,
 };
 use statemachine::task::{
-    ExecutorEnded, ExecutorShutdownRequested, NewExecutor, TaskAcknowledged, TaskKillRequested,
-    TaskLaunched, TaskRefused, TaskUpdated,
+    ExecutorEnded, ExecutorShutdownRequested, GroupLaunched, Grouped, NewExecutor,
+    TaskAcknowledged, TaskKillRequested, TaskLaunched, TaskRefused, TaskUpdated,
 };
 use statemachine::{
     AgentId, Batch, Capabilities, Event, EventNumber, ExecutorKey, FrameworkId, OfferId,
@@ -306,6 +306,22 @@ fn task_events() -> Vec<Event> {
         TaskKillRequested { key, policy: Bytes::from_static(b"kill policy") }.into(),
         ExecutorShutdownRequested { key: executor.clone() }.into(),
         ExecutorEnded { key: executor, status: -1 }.into(),
+        GroupLaunched {
+            framework,
+            agent,
+            role: "*".into(),
+            executor: "pod".into(),
+            new_executor: Some(NewExecutor {
+                resources: resources(),
+                payload: Bytes::from_static(b"executor info"),
+            }),
+            tasks: vec![Grouped {
+                id: "web.3".into(),
+                resources: resources(),
+                payload: Bytes::from_static(b"task info"),
+            }],
+        }
+        .into(),
     ]
 }
 

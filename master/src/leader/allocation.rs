@@ -63,6 +63,7 @@ fn asked(state: &State, event: &Event) -> Wanted {
         Event::AgentReactivated(event) => of(event.id),
         Event::ResourcesConverted(event) => of(event.agent),
         Event::TaskLaunched(event) => of(event.agent),
+        Event::GroupLaunched(event) => of(event.agent),
         Event::ExecutorEnded(event) => of(event.key.agent),
         Event::TaskUpdated(event) if event.latest.is_terminal() => {
             state.tasks.get(&event.key).map_or(Wanted::Nothing, |task| of(task.agent))

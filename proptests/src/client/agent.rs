@@ -234,7 +234,10 @@ impl Agent {
         let wire_id = framework.unwrap_or_else(|| "".into());
         match directive {
             Directive::Launch(task, executor) => {
-                self.launch(wire_id, &task, executor.as_deref(), nature);
+                self.launch(&wire_id, &[task], executor.as_deref(), nature);
+            }
+            Directive::LaunchGroup(tasks, executor) => {
+                self.launch(&wire_id, &tasks, executor.as_deref(), nature);
             }
             Directive::Kill { task, .. } => {
                 self.containers.kill(self.number, &(wire_id, task), nature);
@@ -259,23 +262,37 @@ impl Agent {
         }
     }
 
+    /// Starts tasks that were launched together, once.
     fn launch(
         &mut self,
-        framework: Arc<str>,
+        framework: &Arc<str>,
+        tasks: &[Arc<Task>],
+        executor: Option<&Executor>,
+        nature: &mut Nature,
+    ) {
+        let Some(launched) = tasks.first().map(|task| task.launched) else { return };
+        if launched <= self.disk.last_launch {
+            return;
+        }
+        self.disk.last_launch = launched;
+        for task in tasks {
+            self.start(framework, task, executor, nature);
+        }
+    }
+
+    fn start(
+        &mut self,
+        framework: &Arc<str>,
         task: &Task,
         executor: Option<&Executor>,
         nature: &mut Nature,
     ) {
-        if task.launched <= self.disk.last_launch {
-            return;
-        }
-        self.disk.last_launch = task.launched;
         let name = (framework.clone(), task.key.task.clone());
         let finding = nature.oracle.launches.started(self.number, &name);
         nature.oracle.judge(finding);
         nature.note(format_args!("agent {} launches {} of {}", self.number, name.1, name.0));
         if let Some(executor) = executor {
-            self.disk.executors.insert((framework, executor.key.executor.clone()));
+            self.disk.executors.insert((framework.clone(), executor.key.executor.clone()));
         }
         let known = Known {
             state: TaskState::Staging,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use statemachine::framework::{Description, Revive, Subscribe, Suppress, Teardown};
 use statemachine::offer::{Accept, Decline, Offer, OfferConstraints, OfferReference, Operation};
 use statemachine::task::{
-    Acknowledge, ExecutorSpec, Kill, Question, Reconcile, ShutdownExecutor, TaskSpec,
+    Acknowledge, ExecutorSpec, GroupSpec, Kill, Question, Reconcile, ShutdownExecutor, TaskSpec,
 };
 use statemachine::{
     AgentId, Capabilities, Command, FrameworkId, FrameworkMessage, NamedAgent, OfferId, Reason,
@@ -29,6 +29,9 @@ const DOUBT_MS: u64 = 5_000;
 const WRITE_OFF_MS: u64 = 20_000;
 /// Tasks under way at most.
 const UNDER_WAY_MAX: usize = 8;
+
+/// The executor of all groups.
+const POD: &str = "pod";
 
 /// What kind of scheduler it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -295,24 +298,29 @@ impl Scheduler {
             return self.decline(offer, if nature.calm { 1 } else { 5 }, nature);
         }
         self.offers.remove(&offer.id);
-        let tasks: Vec<_> = (0..count).map(|_| self.task(&offer, nature)).collect();
+        let together = nature.dice.chance(200);
+        let tasks: Vec<_> = (0..count).map(|_| self.task(&offer, together, nature)).collect();
         let ids = tasks.iter().map(|task| task.id.clone()).collect();
         let text = format!("{}-O{}", crate::cluster::CLUSTER, offer.id);
         let accept = Accept {
             framework: offer.framework,
             offers: vec![OfferReference { id: Some(offer.id), text: text.into() }],
-            operations: vec![Operation::Launch(tasks)],
+            operations: vec![launch(tasks, together)],
             refuse_seconds: nature.dice.chance(500).then_some(1.0),
         };
         self.call(accept.into(), Some(Awaited::Launched(ids)), nature);
     }
 
     /// The next task, written into the ledger before it is asked for.
-    fn task(&mut self, offer: &Offer, nature: &mut Nature) -> TaskSpec {
+    fn task(&mut self, offer: &Offer, together: bool, nature: &mut Nature) -> TaskSpec {
         self.disk.launched += 1;
         let id: TaskId = format!("s{}.{}", self.number, self.disk.launched).into();
         let custom = self.habit == Habit::Greedy && nature.dice.chance(500);
-        let executor = custom.then(|| Arc::from(if nature.dice.chance(500) { "x" } else { "y" }));
+        let executor = match (together, custom) {
+            (true, _) => Some(Arc::from(POD)),
+            (false, true) => Some(Arc::from(if nature.dice.chance(500) { "x" } else { "y" })),
+            (false, false) => None,
+        };
         let mine = Mine {
             agent: offer.agent,
             executor: executor.clone(),
@@ -324,11 +332,7 @@ impl Scheduler {
             id,
             agent: Some(offer.agent),
             resources: testing::resources("cpus:1;mem:128"),
-            executor: executor.map(|id: Arc<str>| ExecutorSpec {
-                id: (&*id).into(),
-                resources: testing::resources("cpus:0.1;mem:12"),
-                payload: Bytes::from_static(b"executor info"),
-            }),
+            executor: executor.filter(|_| !together).map(|id: Arc<str>| executor_spec(&id)),
             payload: Bytes::from_static(b"task info"),
             fault: None,
         }
@@ -473,6 +477,22 @@ impl Scheduler {
         if let Some(framework) = self.framework() {
             self.call(Teardown { framework }.into(), None, nature);
         }
+    }
+}
+
+/// Each task for itself, or all as a group.
+fn launch(tasks: Vec<TaskSpec>, together: bool) -> Operation {
+    if !together {
+        return Operation::Launch(tasks);
+    }
+    Operation::LaunchGroup(GroupSpec { executor: executor_spec(POD), tasks, fault: None })
+}
+
+fn executor_spec(id: &str) -> ExecutorSpec {
+    ExecutorSpec {
+        id: id.into(),
+        resources: testing::resources("cpus:0.1;mem:12"),
+        payload: Bytes::from_static(b"executor info"),
     }
 }
 

@@ -302,13 +302,17 @@ fn is_register(request: &Request) -> bool {
 }
 
 fn is_launch(effect: &Effect) -> bool {
-    matches!(effect, Effect::Agent { directive: Directive::Launch(..), .. })
+    matches!(
+        effect,
+        Effect::Agent { directive: Directive::Launch(..) | Directive::LaunchGroup(..), .. }
+    )
 }
 
 /// The framework that a directive names by its number.
 fn named(directive: &Directive) -> Option<FrameworkId> {
     match directive {
         Directive::Launch(task, _) => Some(task.key.framework),
+        Directive::LaunchGroup(tasks, _) => tasks.first().map(|task| task.key.framework),
         Directive::Kill { framework, .. }
         | Directive::Message { framework, .. }
         | Directive::ShutdownExecutor { framework, .. }

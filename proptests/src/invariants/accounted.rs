@@ -21,6 +21,14 @@ impl Accounted {
                 let news = self.launched.insert(launched.key.clone());
                 demand(news, "no task is launched twice", || format!("{:?}", launched.key))
             }
+            Event::GroupLaunched(group) => {
+                let framework = group.framework;
+                group.tasks.iter().try_for_each(|task| {
+                    let key = TaskKey { framework, task: task.id.clone() };
+                    let news = self.launched.insert(key.clone());
+                    demand(news, "no task is launched twice", || format!("{key:?}"))
+                })
+            }
             Event::TaskRefused(refused) => {
                 let (framework, task) = (refused.framework, refused.task.clone());
                 self.refused.insert(TaskKey { framework, task });

@@ -7,7 +7,7 @@ use super::pick;
 use crate::TaskId;
 use crate::offer::{Decline, Operation};
 use crate::operation::Request;
-use crate::task::ExecutorSpec;
+use crate::task::{ExecutorSpec, GroupSpec};
 use crate::testing::{World, command_task, reserved, resources, shared, volume};
 
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,8 @@ pub(super) enum OnOffer {
     /// One task, and the same id a second time.
     Launch(u8),
     LaunchCustom(u8),
+    /// Two tasks, or one and the same twice.
+    LaunchGroup(u8),
     Reserve,
     Unreserve,
     /// Reserves and makes a volume, shared or not.
@@ -30,6 +32,7 @@ pub(super) fn strategy() -> impl Strategy<Value = OnOffer> {
     prop_oneof![
         8 => any::<u8>().prop_map(OnOffer::Launch),
         4 => any::<u8>().prop_map(OnOffer::LaunchCustom),
+        4 => any::<u8>().prop_map(OnOffer::LaunchGroup),
         2 => Just(OnOffer::Reserve),
         1 => Just(OnOffer::Unreserve),
         3 => any::<u8>().prop_map(OnOffer::Create),
@@ -37,6 +40,15 @@ pub(super) fn strategy() -> impl Strategy<Value = OnOffer> {
         1 => Just(OnOffer::AcceptTwice),
         3 => any::<u8>().prop_map(OnOffer::Decline),
     ]
+}
+
+/// One of a few, which tasks share.
+fn executor(name: u8) -> ExecutorSpec {
+    ExecutorSpec {
+        id: format!("e{}", name % 3).into(),
+        resources: resources("cpus:0.1;mem:32"),
+        payload: Bytes::from_static(b"executor info"),
+    }
 }
 
 pub(super) fn act(world: &mut World, action: OnOffer, number: u8) -> Option<()> {
@@ -51,12 +63,15 @@ pub(super) fn act(world: &mut World, action: OnOffer, number: u8) -> Option<()> 
         }
         OnOffer::LaunchCustom(name) => {
             task.id = TaskId::from(format!("t{}", name % 24));
-            task.executor = Some(ExecutorSpec {
-                id: format!("e{}", name % 3).into(),
-                resources: resources("cpus:0.1;mem:32"),
-                payload: Bytes::from_static(b"executor info"),
-            });
+            task.executor = Some(executor(name));
             Operation::Launch(vec![task])
+        }
+        OnOffer::LaunchGroup(name) => {
+            let mut other = task.clone();
+            task.id = TaskId::from(format!("t{}", name % 24));
+            other.id = TaskId::from(format!("t{}", name % 7));
+            let (executor, tasks) = (executor(name), vec![task, other]);
+            Operation::LaunchGroup(GroupSpec { executor, tasks, fault: None })
         }
         OnOffer::Reserve => {
             let some = Request::Reserve(Ok(reserved(&resources("cpus:1"), &offer.role)));

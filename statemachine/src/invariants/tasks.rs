@@ -1,6 +1,9 @@
 //! A task has one framework and one agent, and what is said of it agrees with what it is.
 
+use std::collections::BTreeMap;
+
 use super::{Violation, demand};
+use crate::id::EventNumber;
 use crate::state::State;
 use crate::task::Task;
 
@@ -18,6 +21,7 @@ pub(super) fn check(state: &State) -> Vec<Violation> {
         });
         agrees(state, task, &name, &mut violations);
     }
+    together(state, &mut violations);
     for agent in state.agents.values() {
         for key in &agent.tasks {
             let filed = state.tasks.get(key).is_some_and(|task| task.agent == agent.id);
@@ -35,6 +39,22 @@ pub(super) fn check(state: &State) -> Vec<Violation> {
         });
     }
     violations
+}
+
+/// What was launched by one event is one group, or one task (semantics 93).
+fn together(state: &State, violations: &mut Vec<Violation>) {
+    let mut launches: BTreeMap<EventNumber, &Task> = BTreeMap::new();
+    for task in state.tasks.values() {
+        let first = launches.entry(task.launched).or_insert(task);
+        let same = first.key == task.key
+            || (first.grouped
+                && task.grouped
+                && (first.agent, &first.executor) == (task.agent, &task.executor)
+                && first.key.framework == task.key.framework);
+        demand(violations, NAME, same, || {
+            format!("tasks {} and {} share their launch", first.key.task, task.key.task)
+        });
+    }
 }
 
 fn agrees(state: &State, task: &Task, name: &dyn Fn() -> String, violations: &mut Vec<Violation>) {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Offer;
 use super::filter::refuse;
 use super::launch;
+use super::launch_group::launch_group;
 use crate::allocator::exclusive;
 use crate::command::Decide;
 use crate::draft::{Draft, Reply};
@@ -20,7 +21,7 @@ use crate::rejection::Rejection;
 use crate::resources::{Resource, Resources};
 use crate::state::State;
 use crate::status::{Reason, Status, TaskState, UpdateId};
-use crate::task::{TaskRefused, TaskSpec};
+use crate::task::{GroupSpec, TaskRefused, TaskSpec};
 use crate::time::Time;
 
 /// ACCEPT.
@@ -51,7 +52,7 @@ pub enum Operation {
     /// Start tasks, each on its own.
     Launch(Vec<TaskSpec>),
     /// Start tasks together or not at all.
-    LaunchGroup(Vec<TaskSpec>),
+    LaunchGroup(GroupSpec),
     /// Convert resources. With an id, the framework hears what becomes of it.
     Convert(Request, Option<OperationId>),
 }
@@ -175,7 +176,7 @@ impl Accept {
         let message = format!("Task launched with invalid offers: {fault}");
         for operation in &self.operations {
             match operation {
-                Operation::Launch(tasks) | Operation::LaunchGroup(tasks) => {
+                Operation::Launch(tasks) | Operation::LaunchGroup(GroupSpec { tasks, .. }) => {
                     for task in tasks {
                         drop_task(draft, self.framework, task, (Reason::INVALID_OFFERS, &message));
                     }
@@ -205,7 +206,7 @@ impl Accept {
         for operation in &self.operations {
             match operation {
                 Operation::Launch(tasks) => launch::launch(draft, &mut hand, tasks),
-                Operation::LaunchGroup(tasks) => launch::launch_group(draft, &mut hand, tasks),
+                Operation::LaunchGroup(group) => launch_group(draft, &mut hand, group),
                 Operation::Convert(request, id) => convert(draft, &mut hand, request, id.as_ref()),
             }
         }

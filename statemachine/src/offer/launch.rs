@@ -1,4 +1,4 @@
-//! The LAUNCH operations: each task is checked against the state, then started or refused.
+//! LAUNCH: each task is checked against the state, then started or refused.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::id::{ExecutorKey, TaskKey};
 use crate::resources::Resources;
 use crate::state::State;
 use crate::status::{Reason, Status, TaskState};
-use crate::task::{Fault, NewExecutor, TaskLaunched, TaskRefused, TaskSpec};
+use crate::task::{ExecutorSpec, Fault, NewExecutor, TaskLaunched, TaskRefused, TaskSpec};
 
 /// LAUNCH: each task on its own (semantics 92).
 pub(super) fn launch(draft: &mut Draft<'_>, hand: &mut Hand, tasks: &[TaskSpec]) {
@@ -24,17 +24,8 @@ pub(super) fn launch(draft: &mut Draft<'_>, hand: &mut Hand, tasks: &[TaskSpec])
     }
 }
 
-/// `LAUNCH_GROUP`: all or nothing (semantics 93). Groups need the default executor, which this version
-/// of the agent does not run: every task is refused in words.
-pub(super) fn launch_group(draft: &mut Draft<'_>, hand: &mut Hand, tasks: &[TaskSpec]) {
-    for task in tasks {
-        let fault = "task groups are not supported by this version";
-        refuse(draft, hand, task, (Reason::TASK_GROUP_INVALID, fault));
-    }
-}
-
 /// Whether the agent cannot be given anything at present (semantics 83).
-fn unavailable(state: &State, hand: &Hand) -> Option<(Reason, &'static str)> {
+pub(super) fn unavailable(state: &State, hand: &Hand) -> Option<(Reason, &'static str)> {
     match state.agents.get(&hand.stock.agent) {
         None => Some((Reason::AGENT_REMOVED, "Agent removed")),
         Some(agent) if !agent.is_active() => {
@@ -44,9 +35,29 @@ fn unavailable(state: &State, hand: &Hand) -> Option<(Reason, &'static str)> {
     }
 }
 
-/// Checks one task in the order of semantics 140, and says what it needs in all: its own resources
-/// and, for the first task of an executor, that one's.
+/// Checks one task, and says what it needs in all: its own resources and, for the first task of an
+/// executor, that one's.
 fn check(state: &State, hand: &Hand, task: &TaskSpec) -> Result<Resources, String> {
+    check_alone(state, hand, task)?;
+    let mut needed = task.resources.clone();
+    if let Some(executor) = new_executor(state, hand, task.executor.as_ref())? {
+        needed.add_all(&executor.resources);
+    }
+    if let Some(name) = needed.mixed() {
+        return Err(format!("Task and its executor mix revocable and non-revocable {name}"));
+    }
+    if hand.holds(&needed) {
+        Ok(needed)
+    } else {
+        Err(format!(
+            "Total resources {needed} required by task and its executor is more than available {}",
+            hand.stock.rest
+        ))
+    }
+}
+
+/// What is wrong with a task whatever it needs and others are, in the order of semantics 140.
+pub(super) fn check_alone(state: &State, hand: &Hand, task: &TaskSpec) -> Result<(), String> {
     if let Some(Fault::Id(fault)) = &task.fault {
         return Err(fault.to_string());
     }
@@ -68,34 +79,20 @@ fn check(state: &State, hand: &Hand, task: &TaskSpec) -> Result<Resources, Strin
             state.agent_text(hand.stock.agent)
         ));
     }
-    if let Some(Fault::Shape(fault)) = &task.fault {
-        return Err(fault.to_string());
-    }
-    let mut needed = task.resources.clone();
-    if let Some(executor) = new_executor(state, hand, task)? {
-        needed.add_all(&executor.resources);
-    }
-    if let Some(name) = needed.mixed() {
-        return Err(format!("Task and its executor mix revocable and non-revocable {name}"));
-    }
-    if hand.holds(&needed) {
-        Ok(needed)
-    } else {
-        Err(format!(
-            "Total resources {needed} required by task and its executor is more than available {}",
-            hand.stock.rest
-        ))
+    match &task.fault {
+        Some(Fault::Shape(fault)) => Err(fault.to_string()),
+        _ => Ok(()),
     }
 }
 
 /// The executor that starts with this task; none for command tasks and for executors that run
 /// already, which must be the same (semantics 95, 149).
-fn new_executor(
+pub(super) fn new_executor(
     state: &State,
     hand: &Hand,
-    task: &TaskSpec,
+    wanted: Option<&ExecutorSpec>,
 ) -> Result<Option<NewExecutor>, String> {
-    let Some(wanted) = &task.executor else {
+    let Some(wanted) = wanted else {
         return Ok(None);
     };
     let key = ExecutorKey {
@@ -120,7 +117,7 @@ fn new_executor(
 
 fn start(draft: &mut Draft<'_>, hand: &mut Hand, task: &TaskSpec, needed: &Resources) {
     hand.spend(needed);
-    let new_executor = new_executor(draft.state(), hand, task).ok().flatten();
+    let new_executor = new_executor(draft.state(), hand, task.executor.as_ref()).ok().flatten();
     draft.record(TaskLaunched {
         key: TaskKey { framework: hand.framework, task: task.id.clone() },
         agent: hand.stock.agent,
@@ -132,7 +129,12 @@ fn start(draft: &mut Draft<'_>, hand: &mut Hand, task: &TaskSpec, needed: &Resou
     });
 }
 
-fn refuse(draft: &mut Draft<'_>, hand: &Hand, task: &TaskSpec, (reason, fault): (Reason, &str)) {
+pub(super) fn refuse(
+    draft: &mut Draft<'_>,
+    hand: &Hand,
+    task: &TaskSpec,
+    (reason, fault): (Reason, &str),
+) {
     let status = Status::by_master(TaskState::Error, reason, fault, draft.context().now);
     draft.record(TaskRefused {
         framework: hand.framework,

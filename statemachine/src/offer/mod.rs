@@ -11,6 +11,7 @@ mod constraints;
 mod decline;
 mod filter;
 mod launch;
+mod launch_group;
 mod make;
 mod rescind;
 

@@ -111,17 +111,15 @@ pub struct TaskRefused {
 
 impl Fold for TaskLaunched {
     fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
-        let number = state.cluster.events;
-        state.occupy(self.agent, self.key.framework, &self.role, &self.resources);
         let executor = self.executor.as_ref().map(|executor| ExecutorKey {
             agent: self.agent,
             framework: self.key.framework,
             executor: executor.clone(),
         });
         if let (Some(key), Some(new)) = (&executor, &self.new_executor) {
-            self.start(state, key, new);
+            state.start_executor(key, &self.role, new);
         }
-        let task = Arc::new(Task {
+        let task = state.add_task(Task {
             key: self.key.clone(),
             agent: self.agent,
             executor: self.executor.clone(),
@@ -132,33 +130,42 @@ impl Fold for TaskLaunched {
             pending: None,
             acknowledged: None,
             kill: None,
-            launched: number,
+            launched: state.cluster.events,
             launched_at: at,
+            grouped: false,
             payload: self.payload.clone(),
         });
-        state.tasks.insert(self.key.clone(), task.clone());
-        if let Some(agent) = state.agent_mut(self.agent) {
-            agent.tasks.insert(self.key.clone());
-        }
         effects.push(Effect::Operators(OperatorMessage::TaskAdded(task.clone())));
         let executor = executor.and_then(|key| state.executors.get(&key).cloned());
         state.direct(self.agent, Directive::Launch(task, executor), effects);
     }
 }
 
-impl TaskLaunched {
-    fn start(&self, state: &mut State, key: &ExecutorKey, new: &NewExecutor) {
-        state.occupy(self.agent, self.key.framework, &self.role, &new.resources);
+impl State {
+    /// A task enters the books, and what it uses is in use.
+    pub(super) fn add_task(&mut self, task: Task) -> Arc<Task> {
+        self.occupy(task.agent, task.key.framework, &task.role, &task.resources);
+        let task = Arc::new(task);
+        self.tasks.insert(task.key.clone(), task.clone());
+        if let Some(agent) = self.agent_mut(task.agent) {
+            agent.tasks.insert(task.key.clone());
+        }
+        task
+    }
+
+    /// An executor enters the books with the launch under way.
+    pub(super) fn start_executor(&mut self, key: &ExecutorKey, role: &Role, new: &NewExecutor) {
+        self.occupy(key.agent, key.framework, role, &new.resources);
         let executor = Executor {
             key: key.clone(),
-            role: self.role.clone(),
+            role: role.clone(),
             resources: new.resources.clone(),
             shutdown: None,
-            launched: state.cluster.events,
+            launched: self.cluster.events,
             holds: true,
             payload: new.payload.clone(),
         };
-        state.executors.insert(key.clone(), Arc::new(executor));
+        self.executors.insert(key.clone(), Arc::new(executor));
     }
 }
 

@@ -12,6 +12,7 @@ use crate::time::Time;
 
 mod acknowledge;
 mod executor;
+mod group;
 mod kill;
 mod launch;
 mod life;
@@ -21,6 +22,7 @@ mod update;
 
 pub use acknowledge::{Acknowledge, TaskAcknowledged};
 pub use executor::{ExecutorEnded, ExecutorExited, ExecutorShutdownRequested, ShutdownExecutor};
+pub use group::{GroupLaunched, GroupSpec, Grouped};
 pub use kill::{Kill, TaskKillRequested};
 pub use launch::{ExecutorSpec, Fault, NewExecutor, TaskLaunched, TaskRefused, TaskSpec};
 pub use message::{MessageExecutor, MessageFramework};
@@ -61,15 +63,23 @@ pub struct Task {
     #[serde(rename = "z", default, skip_serializing_if = "Option::is_none")]
     pub kill: Option<KillIntent>,
     /// Number of its launch directive. An agent says how far it has taken them, so no confirmation of
-    /// each is kept.
+    /// each is kept. Tasks of one group share it, as they share their directive.
     #[serde(rename = "n")]
     pub launched: EventNumber,
     /// When it was launched.
     #[serde(rename = "t")]
     pub launched_at: Time,
+    /// Whether it was launched in a group, which its agent is told of as one.
+    #[serde(rename = "g", default, skip_serializing_if = "is_false")]
+    pub grouped: bool,
     /// The encoded v1 `TaskInfo`, without resources.
     #[serde(rename = "b")]
     pub payload: Bytes,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Task {
