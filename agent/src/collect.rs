@@ -12,6 +12,7 @@ use nix::sys::statvfs::statvfs;
 use tokio::time::sleep;
 
 use crate::config::Config;
+use crate::containerizer::container_id;
 use crate::containerizer::sandbox::LATEST;
 
 /// What became of sandboxes, for metrics.
@@ -58,10 +59,19 @@ pub(crate) fn disk_usage(directory: &Path) -> f64 {
 fn collect(sandboxes: &Path, running: &Path, age: Duration, counts: &Counts) -> io::Result<u64> {
     let (mut pending, mut count) = (0, 0);
     // slaves/<agent>/frameworks/<framework>/executors/<executor>/runs/<container>
-    for runs in descend(sandboxes, &["*", "frameworks", "*", "executors", "*", "runs"])? {
-        for sandbox in entries(&runs)? {
+    let found = descend(sandboxes, &["*", "frameworks", "*", "executors", "*", "runs"])?;
+    let found = found.into_iter().map(|runs| Ok((entries(&runs)?, runs)));
+    let found = found.collect::<io::Result<Vec<_>>>()?;
+    // looked at last: a container begins after its sandbox
+    let containers: Vec<String> = entries(running)?
+        .iter()
+        .filter_map(|directory| directory.file_name())
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    for (sandboxes, runs) in found {
+        for sandbox in sandboxes {
             let name = sandbox.file_name().unwrap_or_default();
-            let is_over = name != LATEST && !running.join(name).exists();
+            let is_over = name != LATEST && !runs_in(&containers, &name.to_string_lossy());
             if !is_over {
                 continue;
             }
@@ -79,6 +89,11 @@ fn collect(sandboxes: &Path, running: &Path, age: Duration, counts: &Counts) -> 
     counts.pending.store(pending, Ordering::Relaxed);
     counts.succeeded.fetch_add(count, Ordering::Relaxed);
     Ok(count)
+}
+
+/// Whether a container, or one that lives in it, is among those that have a runtime directory.
+fn runs_in(containers: &[String], name: &str) -> bool {
+    containers.iter().any(|container| container_id::belongs(container, name))
 }
 
 /// Directories below `root` along a path in which `*` stands for every name.
@@ -152,7 +167,9 @@ mod tests {
         assert_eq!((collect(old), pending()), (0, 1), "one is over, and too young to go");
         assert_eq!((collect(Duration::ZERO), pending()), (1, 0));
         assert!(!runs.join("ended").exists() && runs.join("running").exists());
-        fs::remove_dir(running.join("running")).expect("removed");
+        fs::rename(running.join("running"), running.join("running.task")).expect("renamed");
+        assert_eq!(collect(Duration::ZERO), 0, "a task of the executor still runs");
+        fs::remove_dir(running.join("running.task")).expect("removed");
         assert_eq!(collect(Duration::ZERO), 1);
         assert!(!runs.exists(), "nothing is left of the executor");
         assert_eq!(counts.succeeded.load(Ordering::Relaxed), 2);

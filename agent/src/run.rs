@@ -14,12 +14,12 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::checkpoint::log::{CheckpointError, Log};
-use crate::checkpoint::state::{ExecutorKey, State};
 use crate::config::Config;
 use crate::containerizer::launcher::ShimLauncher;
 use crate::containerizer::mesos::MesosContainerizer;
 use crate::containerizer::recover::{recover, remove_unknown};
 use crate::containerizer::rlimits::ResourceLimits;
+use crate::containerizer::sandbox_paths::SandboxPaths;
 use crate::containerizer::usage::ProcessUsage;
 use crate::containerizer::user::SwitchUser;
 use crate::containerizer::volumes::PersistentVolumes;
@@ -184,6 +184,7 @@ fn containerizer(config: &Config) -> Result<MesosContainerizer, RunError> {
             Box::new(SwitchUser::new(config.switch_user)),
             Box::new(ResourceLimits),
             Box::new(PersistentVolumes::new(&config.work_dir, config.switch_user)),
+            Box::new(SandboxPaths::new(config.switch_user)),
             Box::new(ProcessUsage::new()),
         ],
         SwitchUser::new(config.switch_user),
@@ -204,7 +205,7 @@ fn take_up(
     let boot_id = boot_id.trim();
     let (containers, is_same_boot) = {
         let known = turns.known.read();
-        (running(&known.state), known.state.boot_id == boot_id)
+        (known.state.containers(), known.state.boot_id == boot_id)
     };
     let ids: BTreeSet<String> = containers.iter().map(|(_, id)| id.clone()).collect();
     remove_unknown(runtime_dir, &ids).map_err(failed)?;
@@ -215,14 +216,9 @@ fn take_up(
     }
     turns.decide(|turn| turn.start(boot_id, info))?;
     for (executor, container_id) in containers {
-        let directory = RuntimeDirectory(runtime_dir.join(container_id));
+        let directory = RuntimeDirectory(runtime_dir.join(&container_id));
         let found = recover(&directory, is_same_boot).map_err(failed)?;
-        turns.decide(|turn| turn.take_up(&executor, found))?;
+        turns.decide(|turn| turn.take_up(&executor, &container_id, found))?;
     }
     Ok(())
-}
-
-fn running(state: &State) -> Vec<(ExecutorKey, String)> {
-    let executors = state.executors.iter().filter(|(_, executor)| !executor.has_ended);
-    executors.map(|(key, executor)| (key.clone(), executor.container_id.clone())).collect()
 }

@@ -1,10 +1,10 @@
 //! The fold: how an event changes the state. It cannot fail; what makes no sense changes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::v1;
 
-use super::event::{Event, TaskLaunched};
+use super::event::{Event, GroupLaunched, TaskLaunched};
 use super::state::{Executor, ExecutorKey, Identity, STATUS_LIMIT, State, Task, TaskKey};
 use super::wire::Wire;
 
@@ -30,16 +30,28 @@ pub(crate) fn apply(state: &mut State, event: &Event) -> Forgotten {
             state.term = state.term.max(*term);
         }
         Event::TaskLaunched(launched) => launch(state, launched),
+        Event::GroupLaunched(launched) => launch_group(state, launched),
         Event::LaunchRefused { index, framework, task } => {
             let framework_id = framework_id(framework).to_owned();
             state.frameworks.insert(framework_id, framework.clone());
             note_launch(state, *index, task);
         }
-        Event::ContainerReplaced { executor, container_id } => {
+        Event::ContainerReplaced { executor, container_id, task_id } => {
             if let Some(executor) = state.executors.get_mut(executor) {
-                executor.container_id.clone_from(container_id);
+                match task_id {
+                    None => executor.container_id.clone_from(container_id),
+                    Some(task_id) => {
+                        executor.containers.insert(task_id.clone(), container_id.clone());
+                    }
+                }
             }
         }
+        Event::TaskContainerEnded { executor, task_id } => {
+            if let Some(executor) = state.executors.get_mut(executor) {
+                executor.containers.remove(task_id);
+            }
+        }
+        Event::GroupDoomed { executor, group } => doom_group(state, executor, *group),
         Event::UpdateStored { framework_id, status } => store(state, framework_id, status),
         Event::UpdateAcknowledged { framework_id, task_id } => {
             let task = TaskKey { framework_id: framework_id.clone(), task_id: task_id.clone() };
@@ -85,39 +97,94 @@ pub(crate) fn framework_id(framework: &v1::FrameworkInfo) -> &str {
 }
 
 fn launch(state: &mut State, launched: &TaskLaunched) {
-    let framework_id = framework_id(&launched.framework).to_owned();
-    let task_id = launched.task.task_id.value.clone();
-    let executor_id = launched.executor.executor_id.value.clone();
-    state.frameworks.insert(framework_id.clone(), launched.framework.clone());
-    let task_key = TaskKey { framework_id: framework_id.clone(), task_id: task_id.clone() };
-    note_launch(state, launched.index, &task_key);
-    let executor_key = ExecutorKey { framework_id, executor_id: executor_id.clone() };
-    let executor = state.executors.entry(executor_key).or_insert_with(|| Executor {
-        info: launched.executor.clone(),
-        is_command: launched.is_command,
-        container_id: launched.container_id.clone(),
+    let key = begin_executor(
+        state,
+        &launched.framework,
+        (&launched.executor, launched.is_command, &launched.container_id),
+    );
+    let task = Task { is_command: launched.is_command, ..Task::default() };
+    add_task(state, launched.index, &key, &launched.task, task);
+}
+
+fn launch_group(state: &mut State, launched: &GroupLaunched) {
+    let key = begin_executor(
+        state,
+        &launched.framework,
+        (&launched.executor, false, &launched.container_id),
+    );
+    for grouped in &launched.tasks {
+        let task = Task { group: Some(launched.index), ..Task::default() };
+        add_task(state, launched.index, &key, &grouped.task, task);
+        let executor = state.executors.get_mut(&key);
+        if let (Some(executor), Some(container_id)) = (executor, &grouped.container_id) {
+            let task_id = grouped.task.task_id.value.clone();
+            executor.containers.insert(task_id, container_id.clone());
+        }
+    }
+}
+
+/// The executor of a launch, made if it does not run yet.
+fn begin_executor(
+    state: &mut State,
+    framework: &Wire<v1::FrameworkInfo>,
+    (info, is_command, container_id): (&Wire<v1::ExecutorInfo>, bool, &str),
+) -> ExecutorKey {
+    let framework_id = framework_id(framework).to_owned();
+    state.frameworks.insert(framework_id.clone(), framework.clone());
+    let key = ExecutorKey { framework_id, executor_id: info.executor_id.value.clone() };
+    let executor = state.executors.entry(key.clone()).or_insert_with(|| Executor {
+        info: info.clone(),
+        is_command,
+        container_id: container_id.to_owned(),
         tasks: BTreeSet::new(),
         is_shut_down: false,
         has_ended: false,
+        containers: BTreeMap::new(),
     });
     if executor.has_ended {
         // The name lives on in a new container while the last one's tasks await their
         // acknowledgement.
-        executor.info.clone_from(&launched.executor);
-        executor.container_id.clone_from(&launched.container_id);
+        executor.info.clone_from(info);
+        container_id.clone_into(&mut executor.container_id);
         executor.has_ended = false;
         executor.is_shut_down = false;
     }
-    executor.tasks.insert(task_id);
+    key
+}
+
+fn add_task(
+    state: &mut State,
+    index: u64,
+    executor: &ExecutorKey,
+    info: &Wire<v1::TaskInfo>,
+    task: Task,
+) {
+    let (framework_id, task_id) = (executor.framework_id.clone(), info.task_id.value.clone());
+    let key = TaskKey { framework_id, task_id: task_id.clone() };
+    note_launch(state, index, &key);
+    if let Some(executor) = state.executors.get_mut(executor) {
+        executor.tasks.insert(task_id);
+    }
     state.launch_count += 1;
     let task = Task {
-        info: Some(launched.task.clone()),
+        info: Some(info.clone()),
         launch_order: state.launch_count,
-        executor_id: Some(executor_id),
-        is_command: launched.is_command,
-        ..Task::default()
+        executor_id: Some(executor.executor_id.clone()),
+        ..task
     };
-    state.tasks.insert(task_key, task);
+    state.tasks.insert(key, task);
+}
+
+fn doom_group(state: &mut State, key: &ExecutorKey, group: u64) {
+    let Some(executor) = state.executors.get(key) else { return };
+    for task_id in executor.tasks.clone() {
+        let key = TaskKey { framework_id: key.framework_id.clone(), task_id };
+        if let Some(task) = state.tasks.get_mut(&key)
+            && task.group == Some(group)
+        {
+            task.is_doomed = true;
+        }
+    }
 }
 
 fn note_launch(state: &mut State, index: u64, task: &TaskKey) {

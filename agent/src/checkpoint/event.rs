@@ -16,10 +16,22 @@ pub(crate) enum Event {
     Welcomed { cluster_id: String, agent_id: String, term: u64 },
     /// A task is to run. `executor` and `container_id` count if the executor does not run yet.
     TaskLaunched(Box<TaskLaunched>),
+    /// Tasks are to run together. `executor` and `container_id` count if the executor does not run yet.
+    GroupLaunched(Box<GroupLaunched>),
     /// A task was not launched; the framework is told by an update of its own.
     LaunchRefused { index: u64, framework: Wire<v1::FrameworkInfo>, task: TaskKey },
-    /// The container was given up before it ran anything; this one takes its place.
-    ContainerReplaced { executor: ExecutorKey, container_id: String },
+    /// A container was given up before it ran anything; this one takes its place. It is that of the
+    /// task, or else the executor's.
+    ContainerReplaced {
+        executor: ExecutorKey,
+        container_id: String,
+        #[serde(default)]
+        task_id: Option<String>,
+    },
+    /// The container that a task of a default executor had to itself is gone.
+    TaskContainerEnded { executor: ExecutorKey, task_id: String },
+    /// A task of this group failed or was killed: those that are not over are to be killed.
+    GroupDoomed { executor: ExecutorKey, group: u64 },
     /// A status update is owed to the framework.
     UpdateStored { framework_id: String, status: Wire<v1::TaskStatus> },
     /// The framework has acknowledged the oldest update of this task.
@@ -38,6 +50,24 @@ pub(crate) enum Event {
     Unregistered,
     /// Everything before, in one: what a compacted log begins with.
     Compacted(Box<State>),
+}
+
+/// See [`Event::GroupLaunched`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct GroupLaunched {
+    pub(crate) index: u64,
+    pub(crate) framework: Wire<v1::FrameworkInfo>,
+    pub(crate) executor: Wire<v1::ExecutorInfo>,
+    pub(crate) container_id: String,
+    pub(crate) tasks: Vec<GroupedTask>,
+}
+
+/// One task of a group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct GroupedTask {
+    pub(crate) task: Wire<v1::TaskInfo>,
+    /// The container that it has to itself, unless its executor is a custom one.
+    pub(crate) container_id: Option<String>,
 }
 
 /// See [`Event::TaskLaunched`].

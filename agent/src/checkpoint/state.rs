@@ -61,6 +61,54 @@ pub(crate) struct Executor {
     pub(crate) is_shut_down: bool,
     /// Its container is gone; it stays listed until the ends of its tasks are acknowledged.
     pub(crate) has_ended: bool,
+    /// Containers of its tasks that have not ended, by task; a default executor's only.
+    #[serde(default)]
+    pub(crate) containers: BTreeMap<String, String>,
+}
+
+impl Executor {
+    /// Whether it is Mesos's default executor, which the agent plays itself: it exists in name and as
+    /// a sandbox, and each of its tasks runs straight under a shim of its own.
+    pub(crate) fn is_default(&self) -> bool {
+        !self.is_command && self.info.r#type() == v1::executor_info::Type::Default
+    }
+
+    /// Whether it is a process of its framework's, which speaks for its tasks.
+    pub(crate) fn is_custom(&self) -> bool {
+        !self.is_command && !self.is_default()
+    }
+
+    /// The container of one of its tasks, if that has one to itself.
+    pub(crate) fn container_of(&self, task_id: &str) -> Option<&str> {
+        if self.is_command {
+            return Some(&self.container_id);
+        }
+        self.containers.get(task_id).map(String::as_str)
+    }
+
+    /// The task that has this container to itself.
+    pub(crate) fn task_in<'a>(
+        &'a self,
+        key: &'a ExecutorKey,
+        container_id: &str,
+    ) -> Option<&'a str> {
+        if self.is_command {
+            return (self.container_id == container_id).then_some(key.executor_id.as_str());
+        }
+        let mut containers = self.containers.iter();
+        containers.find(|(_, known)| *known == container_id).map(|(task_id, _)| task_id.as_str())
+    }
+
+    /// Its containers that have not ended.
+    pub(crate) fn running_containers(&self) -> Vec<String> {
+        if self.has_ended {
+            Vec::new()
+        } else if self.is_default() {
+            self.containers.values().cloned().collect()
+        } else {
+            vec![self.container_id.clone()]
+        }
+    }
 }
 
 /// One task, until its terminal update is acknowledged.
@@ -73,6 +121,12 @@ pub(crate) struct Task {
     /// Unset if no executor was involved.
     pub(crate) executor_id: Option<String>,
     pub(crate) is_command: bool,
+    /// What the tasks that it was launched together with share: the index of their launch.
+    #[serde(default)]
+    pub(crate) group: Option<u64>,
+    /// Another of its group failed or was killed, and so this one is to be killed, too.
+    #[serde(default)]
+    pub(crate) is_doomed: bool,
     /// The latest updates, oldest first, acknowledged or not; at most [`STATUS_LIMIT`].
     pub(crate) statuses: Vec<Wire<v1::TaskStatus>>,
     /// Updates that the framework has not acknowledged, oldest first.
@@ -117,6 +171,21 @@ impl State {
         let first =
             ExecutorKey { framework_id: framework_id.to_owned(), executor_id: String::new() };
         self.executors.range(first..).take_while(move |(key, _)| key.framework_id == framework_id)
+    }
+
+    /// Containers that have not ended, with their executors.
+    pub(crate) fn containers(&self) -> Vec<(ExecutorKey, String)> {
+        let of = |(key, executor): (&ExecutorKey, &Executor)| {
+            let containers = executor.running_containers().into_iter();
+            containers.map(|container_id| (key.clone(), container_id)).collect::<Vec<_>>()
+        };
+        self.executors.iter().flat_map(of).collect()
+    }
+
+    /// The task that has this container of an executor to itself.
+    pub(crate) fn task_in(&self, key: &ExecutorKey, container_id: &str) -> Option<TaskKey> {
+        let task_id = self.executors.get(key)?.task_in(key, container_id)?.to_owned();
+        Some(TaskKey { framework_id: key.framework_id.clone(), task_id })
     }
 
     /// Whether the framework has opted in to `capability`. One that the agent does not know has

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::environment;
 use super::user::SwitchUser;
 use super::{
-    Container, Containerizer, Counts, IsolateError, Isolator, LaunchError, Launcher, sandbox, usage,
+    Container, Containerizer, Counts, IsolateError, Isolator, LaunchError, Launcher, sandbox,
+    sandbox_paths, usage,
 };
 use crate::checks::Context;
 use crate::fetcher::Fetcher;
@@ -160,9 +161,7 @@ impl Parts {
     fn prepare(&self, container: Container) -> Result<(Container, Spec), LaunchError> {
         let refuse = |source| LaunchError::Isolate { isolator: "mesos", source };
         refuse_unsupported(container.info.as_ref()).map_err(refuse)?;
-        let owner = self.users.credentials(&container.user);
-        let owner = owner.map_err(|source| LaunchError::Isolate { isolator: "user", source })?;
-        sandbox::make(&container.sandbox, owner.as_ref()).map_err(LaunchError::Sandbox)?;
+        self.make_sandbox(&container)?;
         let mut spec = specify(&container).map_err(refuse)?;
         for isolator in &self.isolators {
             isolator
@@ -170,6 +169,22 @@ impl Parts {
                 .map_err(|source| LaunchError::Isolate { isolator: isolator.name(), source })?;
         }
         Ok((container, spec))
+    }
+
+    fn make_sandbox(&self, container: &Container) -> Result<(), LaunchError> {
+        let owner_called = |name: &str| {
+            let owner = self.users.credentials(name);
+            owner.map_err(|source| LaunchError::Isolate { isolator: "user", source })
+        };
+        let (sandbox, owner) = (&container.sandbox, owner_called(&container.user)?);
+        let made = match &container.parent {
+            None => sandbox::make(sandbox, owner.as_ref()),
+            Some(parent) => {
+                let parent_owner = owner_called(&parent.user)?;
+                sandbox::make_nested(sandbox, owner.as_ref(), parent, parent_owner.as_ref())
+            }
+        };
+        made.map_err(LaunchError::Sandbox)
     }
 
     /// A container that cannot be held to its promises must not run on.
@@ -225,9 +240,12 @@ fn refuse_unsupported(info: Option<&v1::ContainerInfo>) -> Result<(), IsolateErr
         (info.r#type() == v1::container_info::Type::Docker, "containers of type DOCKER"),
         (info.docker.is_some(), "Docker's options"),
         (info.mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()), "images"),
-        (!info.volumes.is_empty(), "volumes other than persistent ones"),
+        (!info.volumes.iter().all(sandbox_paths::is_one), "volumes from outside of the sandbox"),
         (info.network_infos.iter().any(|network| network.name.is_some()), "named networks"),
-        (info.linux_info.is_some(), "Linux options (capabilities, namespaces, seccomp)"),
+        (
+            info.linux_info.as_ref().is_some_and(limits_or_hides),
+            "Linux options (capabilities, namespaces, seccomp)",
+        ),
         (info.tty_info.is_some(), "terminals"),
         (info.hostname.is_some(), "host names of their own"),
     ];
@@ -237,6 +255,12 @@ fn refuse_unsupported(info: Option<&v1::ContainerInfo>) -> Result<(), IsolateErr
         }
         None => Ok(()),
     }
+}
+
+/// Whether more is asked for than to share what the executor has.
+fn limits_or_hides(linux: &v1::LinuxInfo) -> bool {
+    let shared = v1::LinuxInfo { share_cgroups: linux.share_cgroups, ..v1::LinuxInfo::default() };
+    *linux != shared || !linux.share_cgroups()
 }
 
 fn specify(container: &Container) -> Result<Spec, IsolateError> {

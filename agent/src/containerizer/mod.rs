@@ -8,12 +8,14 @@
 //!
 //! The agent may die between any two of these steps, so each can be repeated.
 
+pub(crate) mod container_id;
 pub(crate) mod environment;
 pub(crate) mod launcher;
 pub(crate) mod mesos;
 pub(crate) mod recover;
 pub(crate) mod rlimits;
 pub(crate) mod sandbox;
+pub(crate) mod sandbox_paths;
 pub(crate) mod usage;
 pub(crate) mod user;
 pub(crate) mod volumes;
@@ -35,17 +37,31 @@ use crate::shim::spec::{Exit, Spec};
 pub(crate) struct Container {
     pub(crate) id: String,
     pub(crate) sandbox: PathBuf,
+    /// What it lives in, if it is a task's beside others of a default executor.
+    pub(crate) parent: Option<Parent>,
     pub(crate) command: v1::CommandInfo,
     pub(crate) info: Option<v1::ContainerInfo>,
     /// Name of the user it is to run as.
     pub(crate) user: String,
-    /// Of the executor and its tasks together.
+    /// Of the executor and its tasks together, or a task's own if it has a parent.
     pub(crate) resources: Vec<v1::Resource>,
     /// What the agent tells the container; the command's own environment comes on top.
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) max_completion: Option<Duration>,
     /// Grace of a kill that nobody ordered (`max_completion` is over).
     pub(crate) grace: Duration,
+}
+
+/// The sandbox of a default executor, in which its tasks' containers live. No process of it runs there.
+#[derive(Debug, Clone)]
+pub(crate) struct Parent {
+    pub(crate) sandbox: PathBuf,
+    /// Name of the user whom its output files belong to.
+    pub(crate) user: String,
+    /// The executor's own.
+    pub(crate) resources: Vec<v1::Resource>,
+    /// The task for which this container is made.
+    pub(crate) task_id: String,
 }
 
 /// Why a container could not be launched.

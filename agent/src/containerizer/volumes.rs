@@ -50,7 +50,13 @@ impl PersistentVolumes {
         Self { work_dir: work_dir.to_owned(), users: SwitchUser::new(switch_user) }
     }
 
-    fn link(&self, container: &Container, resource: &v1::Resource) -> Result<(), IsolateError> {
+    /// Links a resource, if it is a volume, into a sandbox in which processes of `user` may work.
+    fn link(
+        &self,
+        sandbox: &Path,
+        user: &str,
+        resource: &v1::Resource,
+    ) -> Result<(), IsolateError> {
         let Some(volume) = Volume::of(resource) else { return Ok(()) };
         let info = resource.disk.as_ref().and_then(|disk| disk.volume.as_ref());
         let Some(inside) = info.map(|info| info.container_path.clone()) else { return Ok(()) };
@@ -58,10 +64,10 @@ impl PersistentVolumes {
             doing: format!("cannot link the persistent volume {} to '{inside}'", volume.id),
             source,
         };
-        let link = place(&container.sandbox, &inside)?;
+        let link = place(sandbox, &inside)?;
         let directory = volume.directory(&self.work_dir);
         fs::create_dir_all(&directory).map_err(failed)?;
-        let owner = self.users.credentials(&container.user)?;
+        let owner = self.users.credentials(user)?;
         sandbox::give(&directory, owner.as_ref()).map_err(failed)?;
         if let Some(parent) = link.parent() {
             fs::create_dir_all(parent).map_err(failed)?;
@@ -79,12 +85,16 @@ impl Isolator for PersistentVolumes {
     }
 
     fn prepare(&self, container: &Container, _spec: &mut Spec) -> Result<(), IsolateError> {
-        container.resources.iter().try_for_each(|resource| self.link(container, resource))
+        let Container { sandbox, user, resources, parent, .. } = container;
+        resources.iter().try_for_each(|resource| self.link(sandbox, user, resource))?;
+        let Some(parent) = parent else { return Ok(()) };
+        let mut resources = parent.resources.iter();
+        resources.try_for_each(|resource| self.link(&parent.sandbox, &parent.user, resource))
     }
 }
 
 /// Where a path inside the container is on this machine; it must not lead out of the sandbox.
-fn place(sandbox: &Path, inside: &str) -> Result<PathBuf, IsolateError> {
+pub(super) fn place(sandbox: &Path, inside: &str) -> Result<PathBuf, IsolateError> {
     let is_inside = !inside.is_empty()
         && Path::new(inside).components().all(|part| matches!(part, Component::Normal(_)));
     if !is_inside {

@@ -50,7 +50,7 @@ impl Turn<'_> {
             return Answer::Invalid("Framework cannot be found");
         }
         let known = self.state.executors.get(key);
-        if known.is_none_or(|executor| executor.has_ended || executor.is_command) {
+        if known.is_none_or(|executor| executor.has_ended || !executor.is_custom()) {
             return Answer::Invalid("Executor cannot be found");
         }
         let has_stream = self.live.executors.get(key).is_some_and(|live| live.stream.is_some());

@@ -25,12 +25,18 @@ pub(crate) struct Checked {
     began: Option<Instant>,
 }
 
+/// What is checked.
+#[derive(Debug, Clone, Copy)]
+struct Subject<'a> {
+    key: &'a ExecutorKey,
+    task: &'a TaskKey,
+    container_id: &'a str,
+}
+
 impl Turn<'_> {
-    /// Begins a command task's checks, if it asks for any.
-    pub(super) fn begin_checks(&mut self, key: &ExecutorKey) {
-        let task =
-            TaskKey { framework_id: key.framework_id.clone(), task_id: key.executor_id.clone() };
-        let info = self.state.tasks.get(&task).and_then(|task| task.info.as_ref());
+    /// Begins the checks of a task that the agent runs itself, if it asks for any.
+    pub(super) fn begin_checks(&mut self, key: &ExecutorKey, task: &TaskKey, container_id: &str) {
+        let info = self.state.tasks.get(task).and_then(|task| task.info.as_ref());
         let Some(info) = info else { return };
         // One that this agent cannot make was refused at the launch.
         let checks = Check::all_of(info).unwrap_or_default();
@@ -39,9 +45,9 @@ impl Turn<'_> {
             return;
         }
         let began = Some(self.now);
-        let live = self.live.executors.entry(key.clone()).or_default();
+        let live = self.live.containers.entry(container_id.to_owned()).or_default();
         live.checked = Checked { check_status: general, began, ..Checked::default() };
-        if let Some(container) = self.container(key) {
+        if let Some(container) = self.container(key, container_id) {
             self.effect(Effect::Check(key.clone(), Box::new(container), checks));
         }
     }
@@ -54,30 +60,30 @@ impl Turn<'_> {
         (kind, found): (Kind, Found),
         reply: oneshot::Sender<bool>,
     ) {
-        let task =
-            TaskKey { framework_id: key.framework_id.clone(), task_id: key.executor_id.clone() };
-        let executor = self.state.executors.get(key);
-        let is_current = executor.is_some_and(|executor| executor.container_id == container_id);
-        let known = self.state.tasks.get(&task).filter(|_| is_current);
+        let task = self.state.task_in(key, container_id);
+        let known = task.as_ref().and_then(|task| self.state.tasks.get(task));
         let state = known.map(crate::checkpoint::state::Task::state);
-        let is_lost = self.live.executors.get(key).is_some_and(|live| live.checked.is_lost);
+        let is_lost =
+            self.live.containers.get(container_id).is_some_and(|live| live.checked.is_lost);
         let goes_on = state == Some(v1::TaskState::TaskRunning) && !is_lost;
-        if goes_on {
+        if let Some(task) = task.filter(|_| goes_on) {
+            let subject = Subject { key, task: &task, container_id };
             match kind {
-                Kind::Health => self.health_found(key, &task, found.is_healthy()),
-                Kind::General => self.general_found(key, &task, found),
+                Kind::Health => self.health_found(subject, found.is_healthy()),
+                Kind::General => self.general_found(subject, found),
             }
         }
         self.effect(Effect::ConfirmCheck(reply, goes_on));
     }
 
     /// Failures before the first success do not count during the grace period (semantics 265).
-    fn health_found(&mut self, key: &ExecutorKey, task: &TaskKey, is_healthy: bool) {
+    fn health_found(&mut self, subject: Subject<'_>, is_healthy: bool) {
+        let Subject { key, task, container_id } = subject;
         let info = self.state.tasks.get(task).and_then(|task| task.info.as_ref());
         let Some(info) = info.cloned() else { return };
         let Some(health) = &info.health_check else { return };
         let now = self.now;
-        let live = self.live.executors.entry(key.clone()).or_default();
+        let live = self.live.containers.entry(container_id.to_owned()).or_default();
         let checked = &mut live.checked;
         let age = checked.began.map(|began| now.saturating_duration_since(began));
         let is_young = age.is_some_and(|age| age < seconds(health.grace_period_seconds()));
@@ -94,16 +100,17 @@ impl Turn<'_> {
             self.report_check(key, task, Reason::TaskHealthCheckStatusUpdated);
         }
         if is_lost {
-            self.kill_command(task, key, None);
+            self.kill_own(task, key, None);
         }
     }
 
     /// Told once per change (semantics 266).
-    fn general_found(&mut self, key: &ExecutorKey, task: &TaskKey, found: Found) {
+    fn general_found(&mut self, subject: Subject<'_>, found: Found) {
+        let Subject { key, task, container_id } = subject;
         let info = self.state.tasks.get(task).and_then(|task| task.info.as_ref());
         let Some(check) = info.and_then(|info| info.check.as_ref()) else { return };
         let status = Some(status_of(check.r#type(), found));
-        let live = self.live.executors.entry(key.clone()).or_default();
+        let live = self.live.containers.entry(container_id.to_owned()).or_default();
         if live.checked.check_status != status {
             live.checked.check_status = status;
             self.report_check(key, task, Reason::TaskCheckStatusUpdated);

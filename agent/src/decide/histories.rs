@@ -14,7 +14,7 @@ use super::live::Live;
 use super::{Effect, Input, Settings, Turn};
 use crate::checkpoint::apply::apply;
 use crate::checkpoint::event::Event;
-use crate::checkpoint::state::{ExecutorKey, State, TaskKey};
+use crate::checkpoint::state::{ExecutorKey, State, Task, TaskKey};
 use crate::containerizer::LaunchError;
 use crate::containerizer::recover::Recovered;
 use crate::shim::process::Process;
@@ -28,6 +28,13 @@ enum Step {
     /// The master launches a task: on its own, or on one of two executors.
     Launch {
         executor: Option<u8>,
+    },
+    /// The master launches up to three tasks together, on one of two default executors or of two custom
+    /// ones.
+    LaunchGroup {
+        executor: u8,
+        is_default: bool,
+        count: usize,
     },
     /// The master repeats an earlier launch.
     Repeat(usize),
@@ -48,6 +55,9 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => proptest::option::of(0..2_u8).prop_map(|executor| Step::Launch { executor }),
+        6 => (0..2_u8, 0..4_u8, 1..4_usize).prop_map(|(executor, kind, count)| {
+            Step::LaunchGroup { executor, is_default: kind > 0, count }
+        }),
         1 => any::<usize>().prop_map(Step::Repeat),
         2 => any::<usize>().prop_map(Step::Kill),
         8 => any::<usize>().prop_map(Step::Acknowledge),
@@ -71,7 +81,7 @@ struct World {
     log: Vec<Vec<u8>>,
     index: u64,
     unknown: u64,
-    launches: Vec<agents::Launch>,
+    launches: Vec<to_agent::Message>,
     /// Custom executors that the master reckons with.
     ledger: BTreeSet<ExecutorKey>,
     /// Ends of executors that are on their way to the master.
@@ -80,6 +90,8 @@ struct World {
     containers: BTreeMap<String, (ExecutorKey, bool)>,
     /// Every container that was ever asked for.
     asked: BTreeSet<String>,
+    /// Those that this run of the agent had killed.
+    killed: BTreeSet<String>,
     /// Updates as the master sees them, by task.
     told: BTreeMap<TaskKey, Vec<v1::TaskStatus>>,
     now: Instant,
@@ -99,6 +111,7 @@ impl World {
             ended: VecDeque::new(),
             containers: BTreeMap::new(),
             asked: BTreeSet::new(),
+            killed: BTreeSet::new(),
             told: BTreeMap::new(),
             now: Instant::now(),
         };
@@ -124,6 +137,9 @@ impl World {
             Effect::Launch(executor, container) => {
                 assert!(self.asked.insert(container.id.clone()), "a container is made once");
                 self.containers.insert(container.id, (executor, false));
+            }
+            Effect::Kill { container_id, .. } => {
+                self.killed.insert(container_id);
             }
             Effect::Send(message) => self.hear(*message),
             _ => {}
@@ -189,23 +205,55 @@ impl World {
         match executor {
             Some(number) => {
                 let executor_id = format!("e{number}");
-                let framework_id = FRAMEWORK.to_owned();
-                let key = ExecutorKey { framework_id, executor_id: executor_id.clone() };
-                starts = self.ledger.insert(key);
+                starts = self.reckon_with(&executor_id);
                 let executor_id = executor_id.into();
                 task.executor = Some(v1::ExecutorInfo { executor_id, ..Default::default() });
             }
             None => task.command = Some(v1::CommandInfo::default()),
         }
-        let framework = v1::FrameworkInfo { id: Some(FRAMEWORK.into()), ..Default::default() };
-        let launch = agents::Launch {
+        let launch = to_agent::Message::Launch(agents::Launch {
             index: self.index,
-            framework: Some(framework),
+            framework: Some(framework()),
             task: Some(task),
             starts_executor: Some(starts),
-        };
+        });
         self.launches.push(launch.clone());
-        self.say(to_agent::Message::Launch(launch));
+        self.say(launch);
+    }
+
+    fn launch_group(&mut self, number: u8, is_default: bool, count: usize) {
+        self.index += 1;
+        let task = |place: usize| {
+            let more = if place == 0 { String::new() } else { format!(".{place}") };
+            v1::TaskInfo { task_id: format!("t{}{more}", self.index).into(), ..Default::default() }
+        };
+        let tasks = (0..count).map(task).collect();
+        let (kind, prefix) = if is_default {
+            (v1::executor_info::Type::Default, 'p')
+        } else {
+            (v1::executor_info::Type::Custom, 'e')
+        };
+        let executor_id = format!("{prefix}{number}");
+        let starts_executor = self.reckon_with(&executor_id);
+        let launch = to_agent::Message::LaunchGroup(agents::LaunchGroup {
+            index: self.index,
+            framework: Some(framework()),
+            executor: Some(v1::ExecutorInfo {
+                executor_id: executor_id.into(),
+                r#type: Some(kind.into()),
+                ..Default::default()
+            }),
+            tasks,
+            starts_executor,
+        });
+        self.launches.push(launch.clone());
+        self.say(launch);
+    }
+
+    /// The master reckons with an executor from now on; whether it did not before.
+    fn reckon_with(&mut self, executor_id: &str) -> bool {
+        let (framework_id, executor_id) = (FRAMEWORK.to_owned(), executor_id.to_owned());
+        self.ledger.insert(ExecutorKey { framework_id, executor_id })
     }
 
     /// The container that a number chooses, among those that run or do not yet.
@@ -248,13 +296,8 @@ impl World {
         let before = std::mem::replace(&mut self.state, refold(&self.log));
         assert_eq!(before, self.state, "the disk says what memory says");
         self.live = Live::default();
-        let running: Vec<_> = self
-            .state
-            .executors
-            .iter()
-            .filter(|(_, executor)| !executor.has_ended)
-            .map(|(key, executor)| (key.clone(), executor.container_id.clone()))
-            .collect();
+        self.killed.clear();
+        let running = self.state.containers();
         self.decide(|turn| turn.start("boot", &v1::AgentInfo::default()));
         for (key, container_id) in running {
             // What was not started when the agent died is given up, and made anew.
@@ -265,7 +308,7 @@ impl World {
                 self.containers.remove(&container_id);
                 Recovered::NeverRan
             };
-            self.decide(|turn| turn.take_up(&key, found));
+            self.decide(|turn| turn.take_up(&key, &container_id, found));
         }
         self.connect();
     }
@@ -274,10 +317,13 @@ impl World {
         self.now += Duration::from_millis(10);
         match *step {
             Step::Launch { executor } => self.launch(executor),
+            Step::LaunchGroup { executor, is_default, count } => {
+                self.launch_group(executor, is_default, count);
+            }
             Step::Repeat(number) => {
                 let place = number.checked_rem(self.launches.len());
                 if let Some(launch) = place.and_then(|place| self.launches.get(place).cloned()) {
-                    self.say(to_agent::Message::Launch(launch));
+                    self.say(launch);
                 }
             }
             Step::Kill(number) => {
@@ -342,15 +388,40 @@ impl World {
         }
     }
 
+    /// Tasks of a default executor's group do not outlive one that failed or was killed.
+    fn check_groups(&self) {
+        let mut groups: BTreeMap<u64, Vec<(&TaskKey, &Task)>> = BTreeMap::new();
+        for (key, task) in &self.state.tasks {
+            if let Some(group) = task.group {
+                groups.entry(group).or_default().push((key, task));
+            }
+        }
+        for together in groups.values() {
+            let is_lost =
+                |task: &Task| task.is_terminal() && task.state() != v1::TaskState::TaskFinished;
+            let is_any_lost = together.iter().any(|(_, task)| is_lost(task));
+            for (key, task) in together.iter().filter(|(_, task)| !task.is_terminal()) {
+                let executor_id = task.executor_id.clone().unwrap_or_default();
+                let executor = ExecutorKey { framework_id: FRAMEWORK.to_owned(), executor_id };
+                let executor = self.state.executors.get(&executor).expect("an executor");
+                let Some(container_id) = executor.container_of(&key.task_id) else { continue };
+                assert!(!is_any_lost || task.is_doomed, "{key:?} goes with its group");
+                assert!(!task.is_doomed || self.killed.contains(container_id), "{key:?} is killed");
+            }
+        }
+    }
+
     fn check(&self) {
         for (key, executor) in
             self.state.executors.iter().filter(|(_, executor)| !executor.has_ended)
         {
-            assert!(
-                self.containers.contains_key(&executor.container_id),
-                "{key:?} has a container"
-            );
+            let containers = executor.running_containers();
+            assert!(!containers.is_empty(), "{key:?} has a container");
+            for container_id in containers {
+                assert!(self.containers.contains_key(&container_id), "{key:?} has its containers");
+            }
         }
+        self.check_groups();
         for key in self.running() {
             assert!(self.ledger.contains(key), "the master knows of {key:?}");
         }
@@ -367,6 +438,10 @@ impl World {
             assert!(self.state.frameworks.contains_key(FRAMEWORK) || task.info.is_none());
         }
     }
+}
+
+fn framework() -> v1::FrameworkInfo {
+    v1::FrameworkInfo { id: Some(FRAMEWORK.into()), ..Default::default() }
 }
 
 /// Settings in which everything is short.

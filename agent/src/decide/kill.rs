@@ -5,11 +5,11 @@ use protocol::v1;
 use protocol::v1::framework_info::capability::Type;
 use protocol::v1::task_status::Reason;
 
-use super::Turn;
 use super::container::{duration, kill_grace};
 use super::status::News;
 use super::subscribe::kill_event;
-use crate::checkpoint::state::{ExecutorKey, TaskKey};
+use super::{Effect, Turn};
+use crate::checkpoint::state::{Executor, ExecutorKey, TaskKey};
 
 impl Turn<'_> {
     pub(super) fn kill(&mut self, kill: Kill) {
@@ -25,14 +25,15 @@ impl Turn<'_> {
             return;
         };
         let executor = ExecutorKey { framework_id: key.framework_id.clone(), executor_id };
-        if task.is_command {
-            self.kill_command(&key, &executor, kill_policy.as_ref());
-        } else {
+        if self.state.executors.get(&executor).is_some_and(Executor::is_custom) {
             self.kill_in_executor(&key, &executor, kill_policy);
+        } else {
+            self.kill_own(&key, &executor, kill_policy.as_ref());
         }
     }
 
-    pub(super) fn kill_command(
+    /// Kills a task that the agent runs itself.
+    pub(super) fn kill_own(
         &mut self,
         key: &TaskKey,
         executor: &ExecutorKey,
@@ -43,7 +44,10 @@ impl Turn<'_> {
         let given = policy.and_then(|policy| policy.grace_period).map(duration);
         let grace = given.or(own).unwrap_or(super::container::DEFAULT_KILL_GRACE);
         let is_running = task.state() == v1::TaskState::TaskRunning;
-        let live = self.live.executors.entry(executor.clone()).or_default();
+        let known = self.state.executors.get(executor);
+        let container_id = known.and_then(|known| known.container_of(&key.task_id));
+        let Some(container_id) = container_id.map(str::to_owned) else { return };
+        let live = self.live.containers.entry(container_id.clone()).or_default();
         if live.process.is_none() {
             // Should the container run before the order reaches it, it is killed as soon as it
             // does.
@@ -53,7 +57,7 @@ impl Turn<'_> {
             let news = News::of_command(v1::TaskState::TaskKilling);
             self.report(key, Some(&executor.executor_id), news);
         }
-        self.kill_container(executor, grace);
+        self.effect(Effect::Kill { container_id, grace });
     }
 
     fn kill_in_executor(
@@ -77,14 +81,19 @@ impl Turn<'_> {
         }
     }
 
-    /// The executor never heard of the task, and now never will (semantics 206, 256).
+    /// The executor never heard of the task, and now never will (semantics 206, 256); nor of those that
+    /// were to reach it with this one.
     fn kill_undelivered(&mut self, key: &TaskKey, executor: &ExecutorKey) {
-        let news = News::of_agent(
-            v1::TaskState::TaskKilled,
-            Reason::TaskKilledDuringLaunch,
-            "Task killed before it reached its executor",
-        );
-        self.report(key, Some(&executor.executor_id), news);
+        let mut together = self.unfinished_of_group(executor, key);
+        together.push(key.clone());
+        for task in together {
+            let news = News::of_agent(
+                v1::TaskState::TaskKilled,
+                Reason::TaskKilledDuringLaunch,
+                "Task killed before it reached its executor",
+            );
+            self.report(&task, Some(&executor.executor_id), news);
+        }
         self.shut_down_if_idle(executor);
     }
 }

@@ -3,7 +3,6 @@
 use protocol::agents::Launch;
 use protocol::v1;
 use protocol::v1::task_status::Reason;
-use uuid::Uuid;
 
 use super::container::UNKNOWN_STATUS;
 use super::live::LiveExecutor;
@@ -14,13 +13,43 @@ use crate::checkpoint::event::{Event, TaskLaunched};
 use crate::checkpoint::state::{Executor, ExecutorKey, TaskKey};
 use crate::checkpoint::wire::Wire;
 use crate::checks::Check;
+use crate::containerizer::container_id;
 use crate::containerizer::sandbox::is_name;
 
 /// Longest text of a command in an executor's name; a longer one is cut.
 const SHOWN_COMMAND: usize = 15;
 
 /// Why a task is not launched (semantics 259).
-type Refusal = (Reason, &'static str);
+pub(super) type Refusal = (Reason, &'static str);
+
+/// What is to be launched.
+#[derive(Debug)]
+pub(super) struct Order<'a> {
+    pub(super) key: ExecutorKey,
+    pub(super) kind: Kind,
+    pub(super) tasks: Vec<&'a v1::TaskInfo>,
+    pub(super) starts_executor: Option<bool>,
+}
+
+/// What kind of executor runs a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Command,
+    Custom,
+    Default,
+}
+
+impl Kind {
+    fn of(executor: &Executor) -> Self {
+        if executor.is_command {
+            Self::Command
+        } else if executor.is_default() {
+            Self::Default
+        } else {
+            Self::Custom
+        }
+    }
+}
 
 impl Turn<'_> {
     pub(super) fn launch(&mut self, launch: Launch) {
@@ -35,16 +64,25 @@ impl Turn<'_> {
         };
         if !self.was_launched(index, &task_key) {
             let launched = describe(index, framework, task);
-            match self.refusal(&launched, starts_executor) {
+            let order = Order {
+                key: executor_key(&launched.framework, &launched.executor),
+                kind: if launched.is_command { Kind::Command } else { Kind::Custom },
+                tasks: vec![&launched.task],
+                starts_executor,
+            };
+            let is_default = launched.executor.r#type() == v1::executor_info::Type::Default;
+            let alone = (Reason::TaskInvalid, "A default executor takes only task groups");
+            let refusal = self.refusal(&order).or(is_default.then_some(alone));
+            match refusal {
                 None => self.accept(launched),
-                Some(refusal) => self.refuse(launched, starts_executor, &task_key, refusal),
+                Some(refusal) => self.refuse(index, &launched.framework, &order, refusal),
             }
         }
         self.confirm(index);
     }
 
     /// Whether this launch is a repetition: nothing ever runs twice.
-    fn was_launched(&self, index: u64, task: &TaskKey) -> bool {
+    pub(super) fn was_launched(&self, index: u64, task: &TaskKey) -> bool {
         let is_old = index < self.state.last_launch_index;
         let is_last = index == self.state.last_launch_index;
         is_old
@@ -52,30 +90,32 @@ impl Turn<'_> {
             || self.state.tasks.contains_key(task)
     }
 
-    fn refusal(&self, launched: &TaskLaunched, starts_executor: Option<bool>) -> Option<Refusal> {
-        let key = executor_key(launched);
-        let ids = [&key.framework_id, &key.executor_id, &launched.task.task_id.value];
-        if !ids.into_iter().all(|id| is_name(id)) {
+    /// Why nothing of this can be launched, if it cannot (semantics 259).
+    pub(super) fn refusal(&self, order: &Order<'_>) -> Option<Refusal> {
+        let key = &order.key;
+        let task_ids = order.tasks.iter().map(|task| &task.task_id.value);
+        let mut ids = [&key.framework_id, &key.executor_id].into_iter().chain(task_ids);
+        if !ids.all(|id| is_name(id)) {
             return Some((Reason::TaskInvalid, "An id of the task cannot be part of a path"));
         }
         if self.live.leaving.is_some() {
             return Some((Reason::AgentRemovedByOperator, "The agent is shutting down"));
         }
-        if launched.is_command
-            && let Err(problem) = Check::all_of(&launched.task)
+        if order.kind != Kind::Custom
+            && let Some(problem) = order.tasks.iter().find_map(|task| Check::all_of(task).err())
         {
             return Some((Reason::TaskInvalid, problem));
         }
-        let Some(known) = self.running(&key) else {
+        let Some(known) = self.running(key) else {
             // It ended while the task was on its way: started anew, it would run without the
             // master's knowledge.
-            let is_missing = starts_executor == Some(false);
+            let is_missing = order.starts_executor == Some(false);
             return is_missing.then_some((Reason::ExecutorTerminated, "The executor has ended"));
         };
-        if known.is_command || launched.is_command {
+        if order.kind == Kind::Command || order.kind != Kind::of(known) {
             return Some((Reason::TaskInvalid, "The executor's id is already that of another"));
         }
-        if starts_executor == Some(true) {
+        if order.starts_executor == Some(true) {
             return Some((Reason::ExecutorTerminated, "The executor runs already"));
         }
         known
@@ -83,27 +123,33 @@ impl Turn<'_> {
             .then_some((Reason::ExecutorTerminated, "The executor is being shut down"))
     }
 
-    fn running(&self, key: &ExecutorKey) -> Option<&Executor> {
+    pub(super) fn running(&self, key: &ExecutorKey) -> Option<&Executor> {
         self.state.executors.get(key).filter(|executor| !executor.has_ended)
     }
 
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
-        launched: Box<TaskLaunched>,
-        starts_executor: Option<bool>,
-        task: &TaskKey,
-        refusal: Refusal,
+        index: u64,
+        framework: &Wire<v1::FrameworkInfo>,
+        order: &Order<'_>,
+        (reason, message): Refusal,
     ) {
-        let key = executor_key(&launched);
-        let is_custom = !launched.is_command;
-        let (framework, index) = (launched.framework, launched.index);
-        self.record(Event::LaunchRefused { index, framework, task: task.clone() });
-        let state = self.lost_state(&task.framework_id);
-        let (reason, message) = refusal;
-        self.report(task, Some(&key.executor_id), News::of_agent(state, reason, message));
+        let key = &order.key;
+        let state_of_lost = {
+            for task in &order.tasks {
+                let (framework, task) = (framework.clone(), task_key(key, task));
+                self.record(Event::LaunchRefused { index, framework, task });
+            }
+            self.lost_state(&key.framework_id)
+        };
+        for task in &order.tasks {
+            let news = News::of_agent(state_of_lost, reason, message);
+            self.report(&task_key(key, task), Some(&key.executor_id), news);
+        }
         // The master holds resources for an executor that never starts.
-        if is_custom && starts_executor == Some(true) && self.running(&key).is_none() {
-            self.send_exited(&key, UNKNOWN_STATUS);
+        let is_named_only = order.kind == Kind::Command;
+        if !is_named_only && order.starts_executor == Some(true) && self.running(key).is_none() {
+            self.send_exited(key, UNKNOWN_STATUS);
         }
     }
 
@@ -118,17 +164,18 @@ impl Turn<'_> {
     }
 
     fn accept(&mut self, launched: Box<TaskLaunched>) {
-        let key = executor_key(&launched);
+        let key = executor_key(&launched.framework, &launched.executor);
         let task_id = launched.task.task_id.value.clone();
+        let container_id = launched.container_id.clone();
         let is_new = self.running(&key).is_none();
         self.record(Event::TaskLaunched(launched));
         if is_new {
             self.live.executors.insert(key.clone(), LiveExecutor::default());
-            self.launch_container(&key);
+            self.launch_container(&key, &container_id);
             return;
         }
         self.live.resized.insert(key.clone());
-        self.deliver(&key, &task_id);
+        self.deliver(&key, &[task_id]);
     }
 
     /// Tells each container that got tasks in this turn what it has now. Once for all of them:
@@ -153,15 +200,23 @@ fn describe(index: u64, framework: v1::FrameworkInfo, task: v1::TaskInfo) -> Box
         task: Wire(task),
         executor: Wire(executor),
         is_command,
-        container_id: Uuid::new_v4().to_string(),
+        container_id: container_id::new(),
     })
 }
 
-fn executor_key(launched: &TaskLaunched) -> ExecutorKey {
+pub(super) fn executor_key(
+    framework: &v1::FrameworkInfo,
+    executor: &v1::ExecutorInfo,
+) -> ExecutorKey {
     ExecutorKey {
-        framework_id: framework_id(&launched.framework).to_owned(),
-        executor_id: launched.executor.executor_id.value.clone(),
+        framework_id: framework_id(framework).to_owned(),
+        executor_id: executor.executor_id.value.clone(),
     }
+}
+
+pub(super) fn task_key(executor: &ExecutorKey, task: &v1::TaskInfo) -> TaskKey {
+    let framework_id = executor.framework_id.clone();
+    TaskKey { framework_id, task_id: task.task_id.value.clone() }
 }
 
 /// The executor that a command task has in name.

@@ -28,6 +28,8 @@ pub(crate) struct Live {
     /// Host of the leader that the agent is connected to, as that one names it.
     pub(crate) master_hostname: Option<String>,
     pub(crate) executors: BTreeMap<ExecutorKey, LiveExecutor>,
+    /// Containers that run or are being made, by id.
+    pub(crate) containers: BTreeMap<String, LiveContainer>,
     /// Executors whose resources changed in this turn.
     pub(crate) resized: BTreeSet<ExecutorKey>,
     /// How long the oldest update of a task has been waiting.
@@ -52,11 +54,20 @@ pub(crate) struct Counts {
     pub(crate) ended: BTreeMap<v1::TaskState, u64>,
 }
 
+/// One container while it runs or is being made.
+#[derive(Debug, Default)]
+pub(crate) struct LiveContainer {
+    /// Its first process, once it runs.
+    pub(crate) process: Option<Process>,
+    /// Grace of a kill that came before it ran.
+    pub(crate) kill_at_start: Option<Duration>,
+    /// What the checks of its task found.
+    pub(crate) checked: Checked,
+}
+
 /// One executor while its container runs or is being made.
 #[derive(Debug, Default)]
 pub(crate) struct LiveExecutor {
-    /// The container's first process, once it runs.
-    pub(crate) process: Option<Process>,
     pub(crate) stream: Option<Stream>,
     pub(crate) has_subscribed: bool,
     /// Tasks that the executor was given and that are not forgotten.
@@ -66,10 +77,6 @@ pub(crate) struct LiveExecutor {
     ended: VecDeque<String>,
     /// Kills that it could not be told yet.
     pub(crate) kills: BTreeMap<String, Option<v1::KillPolicy>>,
-    /// Grace of a kill that came before the container ran.
-    pub(crate) kill_at_start: Option<Duration>,
-    /// What the checks of its task found.
-    pub(crate) checked: Checked,
     /// Why its tasks failed, when the agent ended it.
     pub(crate) verdict: Option<Verdict>,
 }

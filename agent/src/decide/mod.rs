@@ -7,6 +7,8 @@ mod acknowledge;
 mod call;
 mod check;
 mod container;
+mod ended;
+mod group;
 #[cfg(test)]
 mod histories;
 mod kill;
@@ -208,6 +210,7 @@ impl<'a> Turn<'a> {
         use to_agent::Message as M;
         match message {
             M::Launch(launch) => self.launch(launch),
+            M::LaunchGroup(launch) => self.launch_group(launch),
             M::Kill(kill) => self.kill(kill),
             M::Acknowledge(acknowledge) => self.acknowledge(acknowledge),
             M::FrameworkMessage(message) => self.framework_message(message),

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use protocol::v1;
-use uuid::Uuid;
 
-use super::live::{LiveExecutor, Timer};
+use super::live::{LiveContainer, Timer};
 use super::{Effect, Turn};
 use crate::checkpoint::event::Event;
-use crate::checkpoint::state::ExecutorKey;
+use crate::checkpoint::state::{ExecutorKey, TaskKey};
 use crate::checkpoint::wire::Wire;
 use crate::containerizer::recover::Recovered;
+use crate::containerizer::{LaunchError, container_id};
+use crate::shim::process::Process;
+use crate::shim::spec::Exit;
 
 impl Turn<'_> {
     /// The agent process starts, on this boot of the machine, offering this.
@@ -24,52 +26,72 @@ impl Turn<'_> {
         self.effect(Effect::Volumes { remove: Vec::new(), make });
     }
 
-    /// Takes up one executor, after its container was looked at.
-    pub(crate) fn take_up(&mut self, key: &ExecutorKey, found: Recovered) {
-        let Some(executor) = self.state.executors.get(key) else { return };
-        let container_id = executor.container_id.clone();
-        let (is_command, is_shut_down) = (executor.is_command, executor.is_shut_down);
-        self.live.executors.insert(key.clone(), LiveExecutor::default());
+    /// Takes up one container of an executor, after it was looked at.
+    pub(crate) fn take_up(&mut self, key: &ExecutorKey, container_id: &str, found: Recovered) {
+        if !self.state.executors.contains_key(key) {
+            return;
+        }
+        self.live.executors.entry(key.clone()).or_default();
         match found {
-            Recovered::Gone(exit) => self.container_exited(key, &container_id, &exit),
+            Recovered::Gone(exit) => self.container_exited(key, container_id, &exit),
             Recovered::NeverRan => self.launch_again(key, container_id),
-            Recovered::Adopted { process } => {
-                if let Some(live) = self.live.executors.get_mut(key) {
-                    live.process = process;
-                    // It may be idle between its tasks; one that never got any was shut down.
-                    live.was_given_any = true;
-                }
-                let resources = self.resources_of(key);
-                self.effect(Effect::Update { container_id: container_id.clone(), resources });
-                if is_command && process.is_some() {
-                    self.begin_checks(key);
-                    self.report_running(key);
-                }
-                self.effect(Effect::Await(key.clone(), container_id.clone()));
-                if is_shut_down {
-                    self.kill_container(key, Duration::ZERO);
-                } else if !is_command {
-                    let executor = key.clone();
-                    let timer = Timer::Registration { executor, container_id, is_again: true };
-                    self.live.timers.set(self.now + self.settings.reregistration_timeout, timer);
-                }
-            }
+            Recovered::Adopted { process } => self.adopt(key, container_id, process),
+        }
+    }
+
+    fn adopt(&mut self, key: &ExecutorKey, container_id: &str, process: Option<Process>) {
+        let Some(executor) = self.state.executors.get(key) else { return };
+        let (is_custom, is_shut_down) = (executor.is_custom(), executor.is_shut_down);
+        // It may be idle between its tasks; one that never got any was shut down.
+        self.live.executors.entry(key.clone()).or_default().was_given_any = true;
+        let live = LiveContainer { process, ..LiveContainer::default() };
+        self.live.containers.insert(container_id.to_owned(), live);
+        let resources = self.resources_in(key, container_id);
+        self.effect(Effect::Update { container_id: container_id.to_owned(), resources });
+        let task = self.state.task_in(key, container_id);
+        if let Some(task) = task.as_ref().filter(|_| process.is_some()) {
+            self.begin_checks(key, task, container_id);
+            self.report_running(task);
+        }
+        self.effect(Effect::Await(key.clone(), container_id.to_owned()));
+        if is_shut_down {
+            let container_id = container_id.to_owned();
+            self.effect(Effect::Kill { container_id, grace: Duration::ZERO });
+        } else if let Some(task) = task.filter(|task| self.is_doomed(task)) {
+            self.kill_own(&task, key, None);
+        } else if is_custom {
+            let (executor, container_id) = (key.clone(), container_id.to_owned());
+            let timer = Timer::Registration { executor, container_id, is_again: true };
+            self.live.timers.set(self.now + self.settings.reregistration_timeout, timer);
         }
     }
 
     /// The container was given up before anything of it ran; its tasks run in another one.
-    fn launch_again(&mut self, key: &ExecutorKey, old: String) {
-        let container_id = Uuid::new_v4().to_string();
-        self.record(Event::ContainerReplaced { executor: key.clone(), container_id });
-        self.effect(Effect::Remove { container_id: old });
-        let is_shut_down =
-            self.state.executors.get(key).is_some_and(|executor| executor.is_shut_down);
-        if is_shut_down {
-            let exit = crate::shim::spec::Exit::default();
-            let new = self.state.executors.get(key).map(|executor| executor.container_id.clone());
-            self.container_exited(key, &new.unwrap_or_default(), &exit);
+    fn launch_again(&mut self, key: &ExecutorKey, old: &str) {
+        let Some(executor) = self.state.executors.get(key) else { return };
+        let (is_shut_down, is_default) = (executor.is_shut_down, executor.is_default());
+        let container_id = if is_default {
+            container_id::within(&executor.container_id)
         } else {
-            self.launch_container(key);
+            container_id::new()
+        };
+        let task = self.state.task_in(key, old);
+        let is_doomed = task.as_ref().is_some_and(|task| self.is_doomed(task));
+        let task_id = task.filter(|_| is_default).map(|task| task.task_id);
+        let (executor, new) = (key.clone(), container_id.clone());
+        self.record(Event::ContainerReplaced { executor, container_id: new, task_id });
+        self.live.containers.remove(old);
+        self.effect(Effect::Remove { container_id: old.to_owned() });
+        if is_doomed {
+            self.container_not_launched(key, &container_id, &LaunchError::Cancelled);
+        } else if is_shut_down {
+            self.container_exited(key, &container_id, &Exit::default());
+        } else {
+            self.launch_container(key, &container_id);
         }
+    }
+
+    fn is_doomed(&self, task: &TaskKey) -> bool {
+        self.state.tasks.get(task).is_some_and(|task| task.is_doomed)
     }
 }

@@ -53,12 +53,14 @@ impl Turn<'_> {
         }
         let container_id = executor.container_id.clone();
         let grace = self.shutdown_grace(executor);
-        if executor.is_command {
-            let live = self.live.executors.entry(key.clone()).or_default();
-            if live.process.is_none() {
-                live.kill_at_start = Some(grace);
+        if !executor.is_custom() {
+            for container_id in executor.running_containers() {
+                let live = self.live.containers.entry(container_id.clone()).or_default();
+                if live.process.is_none() {
+                    live.kill_at_start = Some(grace);
+                }
+                self.effect(Effect::Kill { container_id, grace });
             }
-            self.effect(Effect::Kill { container_id, grace });
             return;
         }
         let live = self.live.executors.entry(key.clone()).or_default();

@@ -10,6 +10,7 @@ use super::live::{Timer, UPDATE_RETRY_FIRST};
 use crate::checkpoint::event::Event;
 use crate::checkpoint::state::{ExecutorKey, Task, TaskKey};
 use crate::checkpoint::wire::Wire;
+use crate::containerizer::container_id;
 
 /// An update that the agent itself has to say.
 #[derive(Debug, Clone)]
@@ -50,12 +51,14 @@ impl Turn<'_> {
         if news.source == Source::Executor
             && let Some(executor_id) = executor_id
         {
-            status.container_status = self.container_status(&task.framework_id, executor_id);
             let key = ExecutorKey {
                 framework_id: task.framework_id.clone(),
                 executor_id: executor_id.to_owned(),
             };
-            if let Some(live) = self.live.executors.get(&key) {
+            let executor = self.state.executors.get(&key);
+            let container_id = executor.and_then(|executor| executor.container_of(&task.task_id));
+            status.container_status = container_id.map(|id| self.container_status(id));
+            if let Some(live) = container_id.and_then(|id| self.live.containers.get(id)) {
                 status.healthy = live.checked.healthy;
                 status.check_status.clone_from(&live.checked.check_status);
             }
@@ -64,28 +67,19 @@ impl Turn<'_> {
     }
 
     /// What every status of a running container says about it (semantics 199).
-    pub(super) fn container_status(
-        &self,
-        framework_id: &str,
-        executor_id: &str,
-    ) -> Option<v1::ContainerStatus> {
-        let key = ExecutorKey {
-            framework_id: framework_id.to_owned(),
-            executor_id: executor_id.to_owned(),
-        };
-        let executor = self.state.executors.get(&key)?;
-        let process = self.live.executors.get(&key).and_then(|live| live.process);
+    pub(super) fn container_status(&self, container_id: &str) -> v1::ContainerStatus {
+        let process = self.live.containers.get(container_id).and_then(|live| live.process);
         let address = v1::network_info::IpAddress {
             protocol: Some(v1::network_info::Protocol::IPv4.into()),
             ip_address: Some(self.settings.ip.clone()),
         };
         let network = v1::NetworkInfo { ip_addresses: vec![address], ..Default::default() };
-        Some(v1::ContainerStatus {
-            container_id: Some(executor.container_id.as_str().into()),
+        v1::ContainerStatus {
+            container_id: Some(container_id::on_wire(container_id)),
             network_infos: vec![network],
             cgroup_info: None,
             executor_pid: process.map(|process| process.pid as u32),
-        })
+        }
     }
 
     /// Stores an update; it goes out at once if none of this task waits before it.

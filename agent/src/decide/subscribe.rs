@@ -71,36 +71,64 @@ impl Turn<'_> {
     fn deliver_all(&mut self, key: &ExecutorKey) {
         let live = self.live.executors.get(key);
         let is_new = |task_id: &str| live.is_some_and(|live| !live.delivered.contains(task_id));
-        let waiting: Vec<String> = self
+        let waiting: Vec<(String, Option<u64>)> = self
             .tasks_of(key)
             .into_iter()
             .filter(|(task, known)| known.statuses.is_empty() && is_new(&task.task_id))
-            .map(|(task, _)| task.task_id)
+            .map(|(task, known)| (task.task_id, known.group))
             .collect();
-        for task_id in waiting {
-            self.deliver(key, &task_id);
+        // what was launched together has its places in the order of launches one after another
+        for together in waiting.chunk_by(|(_, one), (_, next)| one.is_some() && one == next) {
+            let task_ids: Vec<String> =
+                together.iter().map(|(task_id, _)| task_id.clone()).collect();
+            self.deliver(key, &task_ids);
         }
     }
 
-    /// Gives a task to its executor if that listens; else it waits for the subscription.
-    pub(super) fn deliver(&mut self, key: &ExecutorKey, task_id: &str) {
-        let task = TaskKey { framework_id: key.framework_id.clone(), task_id: task_id.to_owned() };
-        let Some(info) = self.state.tasks.get(&task).and_then(|task| task.info.clone()) else {
+    /// Gives a task, or a group of them, to its executor if that listens; else they wait for the
+    /// subscription.
+    pub(super) fn deliver(&mut self, key: &ExecutorKey, task_ids: &[String]) {
+        let framework_id = &key.framework_id;
+        let known = task_ids.iter().filter_map(|task_id| {
+            let (framework_id, task_id) = (framework_id.clone(), task_id.clone());
+            self.state.tasks.get(&TaskKey { framework_id, task_id })
+        });
+        let is_group = known.clone().any(|task| task.group.is_some());
+        let infos =
+            known.filter_map(|task| task.info.as_ref()).map(|info| info.0.clone()).collect();
+        let Some(executor) = self.state.executors.get(key).map(|known| known.info.0.clone()) else {
             return;
         };
         let Some(live) = self.live.executors.get_mut(key) else { return };
         let Some(stream) = live.stream.clone() else { return };
-        live.gave(task_id);
-        self.tell(
-            key,
-            &stream,
-            executor::Event {
-                r#type: Some(event::Type::Launch.into()),
-                launch: Some(event::Launch { task: info.0 }),
-                ..Default::default()
-            },
-        );
+        for task_id in task_ids {
+            live.gave(task_id);
+        }
+        for event in launch_events(is_group, infos, executor) {
+            self.tell(key, &stream, event);
+        }
     }
+}
+
+/// One event for a group, or one for each task. Tasks of a group name their executor (semantics 97).
+fn launch_events(
+    is_group: bool,
+    tasks: Vec<v1::TaskInfo>,
+    executor: v1::ExecutorInfo,
+) -> Vec<executor::Event> {
+    let of = |r#type: event::Type| executor::Event {
+        r#type: Some(r#type.into()),
+        ..executor::Event::default()
+    };
+    if is_group {
+        let named = |task| v1::TaskInfo { executor: Some(executor.clone()), ..task };
+        let task_group = v1::TaskGroupInfo { tasks: tasks.into_iter().map(named).collect() };
+        let launch_group = Some(event::LaunchGroup { task_group });
+        return vec![executor::Event { launch_group, ..of(event::Type::LaunchGroup) }];
+    }
+    let launch =
+        |task| executor::Event { launch: Some(event::Launch { task }), ..of(event::Type::Launch) };
+    tasks.into_iter().map(launch).collect()
 }
 
 pub(super) fn kill_event(task_id: &str, kill_policy: Option<v1::KillPolicy>) -> executor::Event {

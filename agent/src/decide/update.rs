@@ -24,7 +24,8 @@ impl Turn<'_> {
             status.agent_id = Some(self.state.agent_id().into());
             status.executor_id = Some(key.executor_id.as_str().into());
             status.timestamp = status.timestamp.or(Some(self.clock));
-            let ours = self.container_status(&key.framework_id, &key.executor_id);
+            let executor = self.state.executors.get(key);
+            let ours = executor.map(|executor| self.container_status(&executor.container_id));
             status.container_status = merge(status.container_status, ours);
             self.store(&key.framework_id, status);
         }

@@ -276,7 +276,7 @@ pub(super) async fn statistics(api: &Api) -> Value {
     let mut all = Vec::with_capacity(running.len());
     for container in running {
         let mut shown = described(&container);
-        if let Some(usage) = views::usage(api, &container.container_id).await {
+        if let Some(usage) = views::usage(api, &container).await {
             shown["statistics"] = wire(&usage);
         }
         all.push(shown);
@@ -318,7 +318,7 @@ pub(super) async fn containers(api: &Api, query: &Query) -> Result<Value, Box<Re
         }
         shown["container_id"] = json!(container.container_id);
         shown["status"] = status;
-        if let Some(usage) = views::usage(api, &container.container_id).await {
+        if let Some(usage) = views::usage(api, &container).await {
             shown["statistics"] = wire(&usage);
         }
         all.push(shown);

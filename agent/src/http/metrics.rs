@@ -111,10 +111,13 @@ fn tasks(known: &Known, metrics: &mut BTreeMap<String, f64>) {
 fn executors(known: &Known, metrics: &mut BTreeMap<String, f64>) {
     let mut count = BTreeMap::from([("registering", 0), ("running", 0), ("terminating", 0)]);
     for (key, executor) in known.state.executors.iter().filter(|(_, known)| !known.has_ended) {
-        let live = known.live.executors.get(key);
-        let is_ready = live.is_some_and(|live| {
-            live.has_subscribed || (executor.is_command && live.process.is_some())
-        });
+        let has_subscribed = known.live.executors.get(key).is_some_and(|live| live.has_subscribed);
+        let runs = |container_id: &String| {
+            let live = known.live.containers.get(container_id);
+            live.is_some_and(|live| live.process.is_some())
+        };
+        let is_own = !executor.is_custom();
+        let is_ready = has_subscribed || (is_own && executor.running_containers().iter().any(runs));
         let phase = match (executor.is_shut_down, is_ready) {
             (true, _) => "terminating",
             (false, true) => "running",

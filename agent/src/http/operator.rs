@@ -84,7 +84,7 @@ async fn answer(api: &Api, kind: call::Type, call: &Call) -> Result<Response, Bo
             R::ReadFile
         }
         T::GetContainers => {
-            answer.get_containers = views::get_containers(api).await;
+            answer.get_containers = views::get_containers(api, shows_nested(call)).await;
             R::GetContainers
         }
         T::GetState | T::GetTasks | T::GetExecutors | T::GetFrameworks | T::GetAgent => {
@@ -102,6 +102,11 @@ async fn answer(api: &Api, kind: call::Type, call: &Call) -> Result<Response, Bo
     };
     answer.r#type = Some(answered.into());
     Ok(answer)
+}
+
+fn shows_nested(call: &Call) -> bool {
+    let wanted = call.get_containers.as_ref();
+    wanted.is_some_and(|wanted| wanted.show_nested.unwrap_or(false))
 }
 
 /// Answers made from what the agent knows.

@@ -8,6 +8,7 @@ use protocol::v1::agent::response::{
 
 use super::Api;
 use crate::checkpoint::state::{ExecutorKey, Task, TaskKey};
+use crate::containerizer::container_id;
 use crate::turns::Known;
 
 /// A container as the views need it, copied so that nothing is locked while it is measured.
@@ -18,22 +19,42 @@ pub(super) struct RunningContainer {
     pub(super) name: String,
     pub(super) source: String,
     pub(super) pid: Option<u32>,
+    /// Those that live in it: a default executor has no process but theirs.
+    pub(super) nested: Vec<String>,
 }
 
-/// Containers that run.
+/// Containers that run, and that live in no other.
 pub(super) fn running(known: &Known) -> Vec<RunningContainer> {
     let executors = known.state.executors.iter().filter(|(_, executor)| !executor.has_ended);
-    let running = executors.map(|(key, executor)| {
-        let live = known.live.executors.get(key);
-        RunningContainer {
-            key: key.clone(),
-            container_id: executor.container_id.clone(),
-            name: executor.info.name.clone().unwrap_or_default(),
-            source: source(&executor.info),
-            pid: live.and_then(|live| live.process).map(|process| process.pid as u32),
-        }
+    let running = executors.map(|(key, executor)| RunningContainer {
+        key: key.clone(),
+        container_id: executor.container_id.clone(),
+        name: executor.info.name.clone().unwrap_or_default(),
+        source: source(&executor.info),
+        pid: pid(known, &executor.container_id),
+        nested: executor.containers.values().cloned().collect(),
     });
     running.collect()
+}
+
+/// The same, each followed by those that live in it.
+fn running_nested(known: &Known) -> Vec<RunningContainer> {
+    let with_nested = |whole: RunningContainer| {
+        let nested = whole.nested.clone().into_iter().map(|container_id| RunningContainer {
+            pid: pid(known, &container_id),
+            nested: Vec::new(),
+            container_id,
+            ..whole.clone()
+        });
+        let nested: Vec<_> = nested.collect();
+        std::iter::once(whole).chain(nested)
+    };
+    running(known).into_iter().flat_map(with_nested).collect()
+}
+
+fn pid(known: &Known, container_id: &str) -> Option<u32> {
+    let process = known.live.containers.get(container_id)?.process?;
+    Some(process.pid as u32)
 }
 
 pub(super) fn source(executor: &v1::ExecutorInfo) -> String {
@@ -42,27 +63,60 @@ pub(super) fn source(executor: &v1::ExecutorInfo) -> String {
 }
 
 /// What a container uses, measured on a thread that may wait.
-pub(super) async fn usage(api: &Api, container_id: &str) -> Option<v1::ResourceStatistics> {
-    let (containerizer, id) = (api.containerizer.clone(), container_id.to_owned());
-    tokio::task::spawn_blocking(move || containerizer.usage(&id)).await.ok()
+pub(super) async fn usage(
+    api: &Api,
+    container: &RunningContainer,
+) -> Option<v1::ResourceStatistics> {
+    let (containerizer, container) = (api.containerizer.clone(), container.clone());
+    let measure = move || {
+        let mut parts = container.nested.iter().map(|id| containerizer.usage(id));
+        let first = parts.next().unwrap_or_else(|| containerizer.usage(&container.container_id));
+        parts.fold(first, sum)
+    };
+    tokio::task::spawn_blocking(measure).await.ok()
+}
+
+/// What two containers of one executor use together.
+fn sum(one: v1::ResourceStatistics, other: v1::ResourceStatistics) -> v1::ResourceStatistics {
+    fn add<T: std::ops::Add<Output = T>>(one: Option<T>, other: Option<T>) -> Option<T> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(one + other),
+            (one, other) => one.or(other),
+        }
+    }
+    v1::ResourceStatistics {
+        processes: add(one.processes, other.processes),
+        threads: add(one.threads, other.threads),
+        cpus_user_time_secs: add(one.cpus_user_time_secs, other.cpus_user_time_secs),
+        cpus_system_time_secs: add(one.cpus_system_time_secs, other.cpus_system_time_secs),
+        cpus_soft_limit: add(one.cpus_soft_limit, other.cpus_soft_limit),
+        mem_rss_bytes: add(one.mem_rss_bytes, other.mem_rss_bytes),
+        mem_limit_bytes: add(one.mem_limit_bytes, other.mem_limit_bytes),
+        mem_soft_limit_bytes: add(one.mem_soft_limit_bytes, other.mem_soft_limit_bytes),
+        ..one
+    }
 }
 
 /// Unset when no container runs, as Mesos leaves it.
-pub(super) async fn get_containers(api: &Api) -> Option<GetContainers> {
-    let running = running(&api.known.read());
+pub(super) async fn get_containers(api: &Api, show_nested: bool) -> Option<GetContainers> {
+    let running = {
+        let known = api.known.read();
+        if show_nested { running_nested(&known) } else { running(&known) }
+    };
     let mut containers = Vec::with_capacity(running.len());
     for container in running {
         let status = v1::ContainerStatus {
-            container_id: Some(container.container_id.as_str().into()),
+            container_id: Some(container_id::on_wire(&container.container_id)),
             executor_pid: container.pid,
             ..Default::default()
         };
+        let resource_statistics = usage(api, &container).await;
         containers.push(get_containers::Container {
             framework_id: Some(container.key.framework_id.into()),
             executor_id: Some(container.key.executor_id.into()),
             executor_name: Some(container.name),
-            resource_statistics: usage(api, &container.container_id).await,
-            container_id: container.container_id.into(),
+            resource_statistics,
+            container_id: container_id::on_wire(&container.container_id),
             container_status: Some(status),
         });
     }

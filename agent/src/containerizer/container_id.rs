@@ -1,0 +1,55 @@
+//! Names of containers. One that lives in another is called `<parent>.<own>`, on one level only.
+
+use protocol::v1;
+use uuid::Uuid;
+
+/// Between the names of a parent and its child.
+const SEPARATOR: char = '.';
+
+/// A name that no container had.
+pub(crate) fn new() -> String {
+    Uuid::new_v4().to_string()
+}
+
+/// A name that no container had, of one that lives in `parent`.
+pub(crate) fn within(parent: &str) -> String {
+    format!("{parent}{SEPARATOR}{}", new())
+}
+
+/// What a container is called beside others with its parent.
+pub(crate) fn own(id: &str) -> &str {
+    id.rsplit(SEPARATOR).next().unwrap_or(id)
+}
+
+/// Whether a container is `parent` or lives in it.
+pub(crate) fn belongs(id: &str, parent: &str) -> bool {
+    id.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with(SEPARATOR))
+}
+
+/// The id as clients see it.
+pub(crate) fn on_wire(id: &str) -> v1::ContainerId {
+    match id.rsplit_once(SEPARATOR) {
+        None => id.into(),
+        Some((parent, own)) => {
+            v1::ContainerId { value: own.to_owned(), parent: Some(Box::new(on_wire(parent))) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_are_named_after_their_parents() {
+        let parent = new();
+        let child = within(&parent);
+        assert_ne!(child, within(&parent));
+        let shown = on_wire(&child);
+        assert_eq!(shown.value, own(&child));
+        assert_eq!(shown.parent.map(|parent| parent.value), Some(parent.clone()));
+        assert_eq!(on_wire(&parent).parent, None);
+        assert!(belongs(&child, &parent) && belongs(&parent, &parent));
+        assert!(!belongs(&parent, &child) && !belongs(&format!("{parent}x"), &parent));
+    }
+}
