@@ -11,6 +11,7 @@ use protocol::v1::scheduler::{Event, event};
 use protocol::v1::{self, TaskStatus};
 use protocol::{json, recordio};
 use statemachine::offer::Offer;
+use statemachine::task::{Executor, Task};
 use statemachine::{
     AgentId, Directive, Effect, FrameworkId, FrameworkMessage, Rejection, Reply, Session, State,
     TaskId, TaskKey, TaskState,
@@ -245,6 +246,9 @@ fn directive_message(state: &State, directive: Directive) -> to_agent::Message {
                 starts_executor: Some(started.starts(executor.as_deref())),
             })
         }
+        Directive::LaunchGroup(tasks, executor) => {
+            to_agent::Message::LaunchGroup(launch_group(state, &tasks, executor.as_deref()))
+        }
         Directive::Kill { framework, task, policy, max_grace_ns } => {
             let framework_id = wire_id(framework);
             let task_id = task.to_string();
@@ -293,6 +297,22 @@ fn directive_message(state: &State, directive: Directive) -> to_agent::Message {
             let total = resources::write(&total, None);
             to_agent::Message::Resources(agents::Resources { index: number.0, total })
         }
+    }
+}
+
+fn launch_group(
+    state: &State,
+    tasks: &[Arc<Task>],
+    executor: Option<&Executor>,
+) -> agents::LaunchGroup {
+    let Some(first) = tasks.first() else { return agents::LaunchGroup::default() };
+    let framework = state.frameworks.get(&first.key.framework);
+    agents::LaunchGroup {
+        index: first.launched.0,
+        framework: framework.map(|it| framework::write(it)),
+        executor: task::write_executor_of(first, executor),
+        tasks: tasks.iter().map(|task| task::write_grouped(task)).collect(),
+        starts_executor: first.starts(executor),
     }
 }
 

@@ -37,14 +37,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) -> Forgotten {
             note_launch(state, *index, task);
         }
         Event::ContainerReplaced { executor, container_id, task_id } => {
-            if let Some(executor) = state.executors.get_mut(executor) {
-                match task_id {
-                    None => executor.container_id.clone_from(container_id),
-                    Some(task_id) => {
-                        executor.containers.insert(task_id.clone(), container_id.clone());
-                    }
-                }
-            }
+            replace_container(state, executor, container_id, task_id.as_ref());
         }
         Event::TaskContainerEnded { executor, task_id } => {
             if let Some(executor) = state.executors.get_mut(executor) {
@@ -173,6 +166,21 @@ fn add_task(
         ..task
     };
     state.tasks.insert(key, task);
+}
+
+fn replace_container(
+    state: &mut State,
+    executor: &ExecutorKey,
+    container_id: &String,
+    task_id: Option<&String>,
+) {
+    let Some(executor) = state.executors.get_mut(executor) else { return };
+    match task_id {
+        None => executor.container_id.clone_from(container_id),
+        Some(task_id) => {
+            executor.containers.insert(task_id.clone(), container_id.clone());
+        }
+    }
 }
 
 fn doom_group(state: &mut State, key: &ExecutorKey, group: u64) {

@@ -27,10 +27,11 @@ impl Turn<'_> {
             self.live.retries.remove(&key);
             let TaskKey { framework_id, task_id } = key;
             let executor = executor_id.map(|executor_id| ExecutorKey { framework_id, executor_id });
-            let live = executor.and_then(|executor| self.live.executors.get_mut(&executor));
-            if let Some(live) = live.filter(|_| is_end) {
+            let Some(executor) = executor else { return };
+            if let Some(live) = self.live.executors.get_mut(&executor).filter(|_| is_end) {
                 live.forget(&task_id);
             }
+            self.task_forgotten(&executor);
         }
     }
 }

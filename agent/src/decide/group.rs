@@ -1,17 +1,22 @@
 //! Task groups: launched together, and killed together (semantics 263).
 
+use std::time::Duration;
+
 use protocol::agents::LaunchGroup;
 use protocol::v1;
 
 use super::Turn;
 use super::launch::{Kind, Order, executor_key, task_key};
+use super::live::Timer;
 use crate::checkpoint::event::{Event, GroupLaunched, GroupedTask};
-use crate::checkpoint::state::{ExecutorKey, TaskKey};
+use crate::checkpoint::state::{Executor, ExecutorKey, TaskKey};
 use crate::checkpoint::wire::Wire;
 use crate::containerizer::container_id;
 
 /// Raw wait status of a default executor, which ends when it has nothing left to do.
 const DONE: i32 = 0;
+/// How long a default executor without containers waits for acknowledgements.
+const LINGER: Duration = Duration::from_secs(1);
 
 impl Turn<'_> {
     /// The master wants tasks to run together. A default executor's run at once, each in a container of
@@ -47,7 +52,10 @@ impl Turn<'_> {
         let key = executor_key(&framework, &executor);
         let running = self.running(&key).map(|running| running.container_id.clone());
         let is_new = running.is_none();
-        let container_id = running.unwrap_or_else(container_id::new);
+        let container_id = match running {
+            Some(container_id) => container_id,
+            None => container_id::new(),
+        };
         let is_default = executor.r#type() == v1::executor_info::Type::Default;
         let own = || is_default.then(|| container_id::within(&container_id));
         let grouped = |task| GroupedTask { task: Wire(task), container_id: own() };
@@ -82,9 +90,36 @@ impl Turn<'_> {
         if state.is_some_and(|state| state != v1::TaskState::TaskFinished) {
             self.doom_group(key, &task);
         }
+        self.linger(key);
+    }
+
+    /// A default executor without containers ends once its tasks' ends are acknowledged, so that its
+    /// framework hears of them first; but it does not wait for long.
+    fn linger(&mut self, key: &ExecutorKey) {
+        let Some(executor) = self.state.executors.get(key) else { return };
+        if executor.is_shut_down || executor.tasks.is_empty() {
+            self.end_if_idle(key);
+        } else if executor.containers.is_empty() {
+            let (executor, container_id) = (key.clone(), executor.container_id.clone());
+            self.live.timers.set(self.now + LINGER, Timer::Linger { executor, container_id });
+        }
+    }
+
+    /// Ends a default executor that has no container.
+    pub(super) fn end_if_idle(&mut self, key: &ExecutorKey) {
         let executor = self.state.executors.get(key);
-        if executor.is_some_and(|executor| executor.containers.is_empty()) {
+        let is_idle = |executor: &Executor| {
+            executor.is_default() && !executor.has_ended && executor.containers.is_empty()
+        };
+        if executor.is_some_and(is_idle) {
             self.end_executor(key, DONE);
+        }
+    }
+
+    /// The end of a task was acknowledged: it may have been the last that its executor waited for.
+    pub(super) fn task_forgotten(&mut self, key: &ExecutorKey) {
+        if self.state.executors.get(key).is_some_and(|executor| executor.tasks.is_empty()) {
+            self.end_if_idle(key);
         }
     }
 

@@ -44,6 +44,8 @@ enum Step {
     NotLaunched(usize),
     Exited(usize, i32),
     ShutdownFramework,
+    /// Everything that is waited for comes, and a second passes after it.
+    Wait,
     Unknown,
     Reconnect,
     /// The master hears of the end of an executor, which may be long ago.
@@ -65,6 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::NotLaunched),
         4 => (any::<usize>(), 0..3_i32).prop_map(|(which, code)| Step::Exited(which, code << 8)),
         1 => Just(Step::ShutdownFramework),
+        1 => Just(Step::Wait),
         1 => Just(Step::Unknown),
         1 => Just(Step::Reconnect),
         2 => Just(Step::HearOfEnd),
@@ -284,6 +287,20 @@ impl World {
         }));
     }
 
+    fn kill(&mut self, number: usize) {
+        let task_id = format!("t{}", number % (self.index as usize + 1));
+        let framework_id = FRAMEWORK.to_owned();
+        let key = TaskKey { framework_id: framework_id.clone(), task_id: task_id.clone() };
+        // The master kills only what it believes to be there.
+        if self.state.tasks.contains_key(&key) {
+            self.say(to_agent::Message::Kill(agents::Kill {
+                framework_id,
+                task_id,
+                kill_policy: None,
+            }));
+        }
+    }
+
     fn exited(&mut self, number: usize, status: i32) {
         let Some((container_id, executor)) = self.choose(number, true) else { return };
         self.containers.remove(&container_id);
@@ -326,21 +343,7 @@ impl World {
                     self.say(launch);
                 }
             }
-            Step::Kill(number) => {
-                let task_id = format!("t{}", number % (self.index as usize + 1));
-                let framework_id = FRAMEWORK.to_owned();
-                // The master kills only what it believes to be there.
-                if self.state.tasks.contains_key(&TaskKey {
-                    framework_id: framework_id.clone(),
-                    task_id: task_id.clone(),
-                }) {
-                    self.say(to_agent::Message::Kill(agents::Kill {
-                        framework_id,
-                        task_id,
-                        kill_policy: None,
-                    }));
-                }
-            }
+            Step::Kill(number) => self.kill(number),
             Step::Acknowledge(number) => self.acknowledge(number),
             Step::Started(number) => {
                 if let Some((container_id, executor)) = self.choose(number, false) {
@@ -363,6 +366,13 @@ impl World {
                     framework_id,
                     index,
                 }));
+            }
+            Step::Wait => {
+                self.now += Duration::from_secs(1);
+                let now = self.now;
+                while let Some(timer) = self.live.timers.take_due(now) {
+                    self.take(Input::Due(timer));
+                }
             }
             Step::Unknown => {
                 self.unknown += 1;
@@ -416,7 +426,8 @@ impl World {
             self.state.executors.iter().filter(|(_, executor)| !executor.has_ended)
         {
             let containers = executor.running_containers();
-            assert!(!containers.is_empty(), "{key:?} has a container");
+            let lingers = executor.is_default() && !executor.tasks.is_empty();
+            assert!(lingers || !containers.is_empty(), "{key:?} has a container");
             for container_id in containers {
                 assert!(self.containers.contains_key(&container_id), "{key:?} has its containers");
             }
@@ -435,6 +446,12 @@ impl World {
             let executor = ExecutorKey { framework_id: key.framework_id.clone(), executor_id };
             let runs = self.state.executors.get(&executor).is_some_and(|known| !known.has_ended);
             assert!(task.is_terminal() || runs, "{key:?} is over or has an executor");
+            let executor = self.state.executors.get(&executor).filter(|known| known.is_default());
+            let has_container = executor.is_some_and(|it| it.containers.contains_key(&key.task_id));
+            assert!(
+                executor.is_none() || task.is_terminal() != has_container,
+                "{key:?} is contained"
+            );
             assert!(self.state.frameworks.contains_key(FRAMEWORK) || task.info.is_none());
         }
     }

@@ -145,6 +145,8 @@ pub(crate) enum Timer {
     Registration { executor: ExecutorKey, container_id: String, is_again: bool },
     /// The executor in this container was told to shut down.
     Shutdown { executor: ExecutorKey, container_id: String },
+    /// The default executor of this name in the books has had no container since the timer was set.
+    Linger { executor: ExecutorKey, container_id: String },
     /// The master has not said that the agent is unregistered.
     Farewell,
 }

@@ -22,6 +22,11 @@ impl Turn<'_> {
             let info = Wire(info.clone());
             self.record(Event::Started { boot_id: boot_id.to_owned(), info });
         }
+        // what they waited for is owed all the same
+        let executors: Vec<ExecutorKey> = self.state.executors.keys().cloned().collect();
+        for executor in executors {
+            self.end_if_idle(&executor);
+        }
         let make = self.volumes().into_iter().collect();
         self.effect(Effect::Volumes { remove: Vec::new(), make });
     }

@@ -61,6 +61,7 @@ impl Turn<'_> {
                 }
                 self.effect(Effect::Kill { container_id, grace });
             }
+            self.end_if_idle(key);
             return;
         }
         let live = self.live.executors.entry(key.clone()).or_default();

@@ -104,7 +104,7 @@ impl Turn<'_> {
         for task_id in task_ids {
             live.gave(task_id);
         }
-        for event in launch_events(is_group, infos, executor) {
+        for event in launch_events(is_group, infos, &executor) {
             self.tell(key, &stream, event);
         }
     }
@@ -114,7 +114,7 @@ impl Turn<'_> {
 fn launch_events(
     is_group: bool,
     tasks: Vec<v1::TaskInfo>,
-    executor: v1::ExecutorInfo,
+    executor: &v1::ExecutorInfo,
 ) -> Vec<executor::Event> {
     let of = |r#type: event::Type| executor::Event {
         r#type: Some(r#type.into()),

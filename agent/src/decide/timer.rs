@@ -21,6 +21,11 @@ impl Turn<'_> {
                     self.kill_container(&executor, Duration::ZERO);
                 }
             }
+            Timer::Linger { executor, container_id } => {
+                if self.is_current(&executor, &container_id) {
+                    self.end_if_idle(&executor);
+                }
+            }
             Timer::Farewell => self.farewell(Farewell::Needless),
         }
     }

@@ -71,13 +71,13 @@ pub(super) async fn usage(
     let measure = move || {
         let mut parts = container.nested.iter().map(|id| containerizer.usage(id));
         let first = parts.next().unwrap_or_else(|| containerizer.usage(&container.container_id));
-        parts.fold(first, sum)
+        parts.fold(first, |one, other| sum(one, &other))
     };
     tokio::task::spawn_blocking(measure).await.ok()
 }
 
 /// What two containers of one executor use together.
-fn sum(one: v1::ResourceStatistics, other: v1::ResourceStatistics) -> v1::ResourceStatistics {
+fn sum(one: v1::ResourceStatistics, other: &v1::ResourceStatistics) -> v1::ResourceStatistics {
     fn add<T: std::ops::Add<Output = T>>(one: Option<T>, other: Option<T>) -> Option<T> {
         match (one, other) {
             (Some(one), Some(other)) => Some(one + other),

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use protocol::agents::agents_server::Agents;
 use protocol::agents::{
-    Acknowledge, FromAgent, Hello, Kill, Launch, ToAgent, Unregistered, Update, Welcome,
-    from_agent, to_agent,
+    Acknowledge, FromAgent, Hello, Kill, Launch, LaunchGroup, ToAgent, Unregistered, Update,
+    Welcome, from_agent, to_agent,
 };
 use protocol::v1::framework_info::{Capability, capability};
 use protocol::{rpc, v1};
@@ -208,6 +208,27 @@ impl FakeMaster {
         self.say(to_agent::Message::Launch(launch)).await;
     }
 
+    /// Launches tasks together on a default executor.
+    pub(crate) async fn launch_group(&self, executor_id: &str, tasks: Vec<v1::TaskInfo>) {
+        self.launch_group_on(default_executor(executor_id), tasks).await;
+    }
+
+    /// Launches tasks together on any executor.
+    pub(crate) async fn launch_group_on(
+        &self,
+        executor: v1::ExecutorInfo,
+        tasks: Vec<v1::TaskInfo>,
+    ) {
+        let starts_executor = {
+            let mut heard = self.heard.lock().expect("heard");
+            heard.executors.insert(executor.executor_id.value.clone())
+        };
+        let (index, framework) = (self.next_index(), Some(framework()));
+        let executor = Some(executor);
+        let launch = LaunchGroup { index, framework, executor, tasks, starts_executor };
+        self.say(to_agent::Message::LaunchGroup(launch)).await;
+    }
+
     pub(crate) async fn kill(&self, task_id: &str, grace: Option<Duration>) {
         let kill_policy = grace.map(|grace| v1::KillPolicy {
             grace_period: Some(v1::DurationInfo { nanoseconds: grace.as_nanos() as i64 }),
@@ -277,6 +298,21 @@ pub(crate) fn task(task_id: &str, script: &str) -> v1::TaskInfo {
         agent_id: "cluster-S0".into(),
         resources: vec![v1::Resource::scalar("cpus", 0.1), v1::Resource::scalar("mem", 32.0)],
         command: Some(v1::CommandInfo { value: Some(script.to_owned()), ..Default::default() }),
+        ..Default::default()
+    }
+}
+
+/// An executor that the agent plays itself.
+pub(crate) fn default_executor(executor_id: &str) -> v1::ExecutorInfo {
+    v1::ExecutorInfo {
+        r#type: Some(v1::executor_info::Type::Default.into()),
+        executor_id: executor_id.into(),
+        framework_id: Some(FRAMEWORK.into()),
+        resources: vec![
+            v1::Resource::scalar("cpus", 0.1),
+            v1::Resource::scalar("mem", 32.0),
+            v1::Resource::scalar("disk", 32.0),
+        ],
         ..Default::default()
     }
 }

@@ -22,13 +22,16 @@ pub(crate) fn read(state: &State, wire_id: &str, operation: WireOperation) -> Op
     let request = match operation.r#type() {
         Type::Launch => {
             let tasks = operation.launch.unwrap_or_default().task_infos;
-            let tasks = launch(state, wire_id, tasks, has_id.then_some("LAUNCH"));
+            let tasks = launch(state, wire_id, tasks, has_id);
             return Some(Operation::Launch(tasks));
         }
         Type::LaunchGroup => {
-            let tasks = group_tasks(operation.launch_group.unwrap_or_default());
-            let tasks = launch(state, wire_id, tasks, has_id.then_some("LAUNCH_GROUP"));
-            return Some(Operation::LaunchGroup(tasks));
+            let group = operation.launch_group.unwrap_or_default();
+            let mut group = task::read_group(state, wire_id, group);
+            if has_id {
+                group.fault = Some(with_id("LAUNCH_GROUP"));
+            }
+            return Some(Operation::LaunchGroup(group));
         }
         Type::Reserve => {
             let wanted = operation.reserve?;
@@ -55,31 +58,23 @@ pub(crate) fn read(state: &State, wire_id: &str, operation: WireOperation) -> Op
     Some(Operation::Convert(request, id))
 }
 
-fn group_tasks(group: offer::operation::LaunchGroup) -> Vec<TaskInfo> {
-    let executor = group.executor;
-    let with_executor = |task: TaskInfo| TaskInfo { executor: Some(executor.clone()), ..task };
-    group.task_group.tasks.into_iter().map(with_executor).collect()
-}
-
-/// Tasks of a launch; `with_id` names the operation if it has an id, which it must not
-/// (semantics 88).
-fn launch(
-    state: &State,
-    wire_id: &str,
-    tasks: Vec<TaskInfo>,
-    with_id: Option<&str>,
-) -> Vec<TaskSpec> {
+/// Tasks of a LAUNCH, which must not have an id.
+fn launch(state: &State, wire_id: &str, tasks: Vec<TaskInfo>, has_id: bool) -> Vec<TaskSpec> {
     tasks
         .into_iter()
         .map(|info| {
             let mut spec = task::read(state, wire_id, info);
-            if let Some(name) = with_id {
-                let fault = format!("The `id` field cannot be set on {name} operations");
-                spec.fault = Some(Fault::Id(fault.into()));
+            if has_id {
+                spec.fault = Some(with_id("LAUNCH"));
             }
             spec
         })
         .collect()
+}
+
+/// semantics 88
+fn with_id(name: &str) -> Fault {
+    Fault::Id(format!("The `id` field cannot be set on {name} operations").into())
 }
 
 /// RESERVE; with a source, what is reserved already is reserved for others.

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use prost::Message;
+use protocol::v1::offer::operation::LaunchGroup;
 use protocol::v1::{self, ExecutorInfo, TaskInfo, TaskStatus};
 use statemachine::framework::Framework;
-use statemachine::task::{Executor, ExecutorSpec, Fault, Task, TaskSpec};
+use statemachine::resources::Resources;
+use statemachine::task::{Executor, ExecutorSpec, Fault, GroupSpec, Task, TaskSpec};
 use statemachine::{ExecutorId, State};
 
 use super::{decode_own, resources, status};
@@ -15,7 +18,36 @@ use crate::validate;
 /// the core that knows which fault comes first.
 pub(crate) fn read(state: &State, wire_id: &str, mut info: TaskInfo) -> TaskSpec {
     validate::complete(&mut info, wire_id);
-    let fault = validate::task(&info);
+    let fault = validate::task(&info, wire_id);
+    read_checked(state, info, fault)
+}
+
+/// Reads tasks that a framework wants launched together.
+pub(crate) fn read_group(state: &State, wire_id: &str, group: LaunchGroup) -> GroupSpec {
+    let executor = group.executor;
+    let mut tasks = group.task_group.tasks;
+    let fault = validate::group(&executor, &tasks, wire_id).err();
+    let read = read_executor(&executor);
+    let fault = fault.or_else(|| read.as_ref().err().map(ToString::to_string));
+    // in order: what is wrong with the executor comes after what is wrong with its tasks
+    let read_task = |mut info: TaskInfo| {
+        validate::complete(&mut info, wire_id);
+        info.executor = None;
+        let fault = validate::grouped_task(&info);
+        read_checked(state, info, fault)
+    };
+    GroupSpec {
+        tasks: tasks.drain(..).map(read_task).collect(),
+        executor: read.unwrap_or_else(|_| ExecutorSpec {
+            id: executor.executor_id.value.as_str().into(),
+            resources: Resources::default(),
+            payload: Bytes::new(),
+        }),
+        fault: fault.map(|fault| Fault::Shape(fault.into())),
+    }
+}
+
+fn read_checked(state: &State, mut info: TaskInfo, fault: Option<Fault>) -> TaskSpec {
     let executor = info.executor.take().map(|executor| read_executor(&executor));
     let read = resources::read(&std::mem::take(&mut info.resources));
     let fault = fault.or_else(|| {
@@ -50,15 +82,24 @@ fn read_executor(info: &ExecutorInfo) -> Result<ExecutorSpec, protocol::resource
 /// The task as its agent has to start it. An executor that is over by now is named all the same, or
 /// the agent would take the task for one with a command.
 pub(crate) fn write_info(task: &Task, executor: Option<&Executor>) -> TaskInfo {
+    TaskInfo { executor: write_executor_of(task, executor), ..write_grouped(task) }
+}
+
+/// The task as its agent has to start it in a group: without its executor.
+pub(crate) fn write_grouped(task: &Task) -> TaskInfo {
+    TaskInfo {
+        resources: resources::write(&task.resources, Some(&task.role)),
+        ..decode_own(&task.payload)
+    }
+}
+
+/// A task's executor; in name only if it is over.
+pub(crate) fn write_executor_of(task: &Task, executor: Option<&Executor>) -> Option<ExecutorInfo> {
     let named = || {
         let executor_id = task.executor.as_deref()?.into();
         Some(ExecutorInfo { executor_id, ..ExecutorInfo::default() })
     };
-    TaskInfo {
-        resources: resources::write(&task.resources, Some(&task.role)),
-        executor: executor.map(write_executor).or_else(named),
-        ..decode_own(&task.payload)
-    }
+    executor.map(write_executor).or_else(named)
 }
 
 /// An executor's info, whole.

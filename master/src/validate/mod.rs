@@ -2,9 +2,12 @@
 
 mod call;
 mod command;
+mod executor;
 mod framework;
+mod group;
 mod task;
 
 pub(crate) use call::scheduler_call;
 pub(crate) use framework::framework;
+pub(crate) use group::{group, grouped_task};
 pub(crate) use task::{complete, task};

@@ -1,14 +1,12 @@
-//! Tasks and their executors (semantics 138 to 157), in the order in which faults are named (140).
+//! Tasks (semantics 138 to 157), in the order in which faults are named (140).
 
-use protocol::v1::executor_info::Type as ExecutorType;
 use protocol::v1::{
-    CheckInfo, DurationInfo, ExecutorInfo, HealthCheck, KillPolicy, Resource, TaskInfo, check_info,
-    health_check,
+    CheckInfo, DurationInfo, HealthCheck, KillPolicy, Resource, TaskInfo, check_info, health_check,
 };
 use protocol::{id, resource};
 use statemachine::task::Fault;
 
-use super::command;
+use super::{command, executor};
 
 /// Fills in what a task may leave out (semantics 96, 97).
 pub(crate) fn complete(task: &mut TaskInfo, wire_id: &str) {
@@ -28,35 +26,71 @@ pub(crate) fn complete(task: &mut TaskInfo, wire_id: &str) {
     }
 }
 
-/// The first fault of a task that shows without the state.
-pub(crate) fn task(task: &TaskInfo) -> Option<Fault> {
+/// The first fault of a task of a LAUNCH that shows without the state. `wire_id` is its framework's.
+pub(crate) fn task(task: &TaskInfo, wire_id: &str) -> Option<Fault> {
+    first_fault(task, || {
+        check_command(task)?;
+        check_container(task)?;
+        let executor = task.executor.as_ref();
+        executor.map_or(Ok(()), |executor| {
+            executor::check_of_launch(executor, wire_id)?;
+            executor::check_apart(&[&executor.resources, &task.resources])
+                .map_err(|what| format!("Task and its executor use the same {what}"))
+        })?;
+        if shares_cgroups(task) {
+            Ok(())
+        } else {
+            Err("Only tasks in a task group may have 'share_cgroups' set to 'false'".to_owned())
+        }
+    })
+}
+
+/// The id's fault, then what every task must be like, then `rest`.
+pub(super) fn first_fault(
+    task: &TaskInfo,
+    rest: impl FnOnce() -> Result<(), String>,
+) -> Option<Fault> {
     if let Err(error) = id::validate(&task.task_id.value) {
         return Some(Fault::Id(format!("Task has an invalid id: {error}").into()));
     }
-    check(task).err().map(|fault| Fault::Shape(fault.into()))
+    let checked = check(task).and_then(|()| rest());
+    checked.err().map(|fault| Fault::Shape(fault.into()))
+}
+
+/// Whether the task is limited together with its executor, which it is unless it says otherwise
+/// (semantics 152).
+pub(super) fn shares_cgroups(task: &TaskInfo) -> bool {
+    let linux = task.container.as_ref().and_then(|container| container.linux_info.as_ref());
+    linux.is_none_or(|linux| linux.share_cgroups())
 }
 
 fn check(task: &TaskInfo) -> Result<(), String> {
     check_kill_policy(task.kill_policy.as_ref())?;
-    not_negative("max_completion_time", task.max_completion_time.as_ref())?;
+    not_negative("Task", "max_completion_time", task.max_completion_time.as_ref())?;
     task.check.as_ref().map_or(Ok(()), check_check)?;
     task.health_check.as_ref().map_or(Ok(()), check_health_check)?;
-    check_resources(task)?;
-    check_command(task)?;
+    check_resources(task)
+}
+
+/// What a task runs in, and its limits.
+pub(super) fn check_container(task: &TaskInfo) -> Result<(), String> {
     task.container.as_ref().map_or(Ok(()), command::container)?;
-    check_limits(task)?;
-    task.executor.as_ref().map_or(Ok(()), |executor| check_executor(task, executor))
+    check_limits(task)
 }
 
 fn check_kill_policy(policy: Option<&KillPolicy>) -> Result<(), String> {
     let grace_period = policy.and_then(|policy| policy.grace_period.as_ref());
-    not_negative("kill_policy.grace_period", grace_period)
+    not_negative("Task", "kill_policy.grace_period", grace_period)
 }
 
-fn not_negative(name: &str, duration: Option<&DurationInfo>) -> Result<(), String> {
+pub(super) fn not_negative(
+    whose: &str,
+    name: &str,
+    duration: Option<&DurationInfo>,
+) -> Result<(), String> {
     match duration {
         Some(duration) if duration.nanoseconds < 0 => {
-            Err(format!("Task's '{name}' must not be negative"))
+            Err(format!("{whose}'s '{name}' must not be negative"))
         }
         _ => Ok(()),
     }
@@ -127,7 +161,7 @@ fn check_resources(task: &TaskInfo) -> Result<(), String> {
     check_each("Task", &task.resources)
 }
 
-fn check_each(whose: &str, resources: &[Resource]) -> Result<(), String> {
+pub(super) fn check_each(whose: &str, resources: &[Resource]) -> Result<(), String> {
     resource::validate_all(resources)
         .map_err(|error| format!("{whose} uses invalid resources: {error}"))
 }
@@ -155,45 +189,6 @@ fn check_limits(task: &TaskInfo) -> Result<(), String> {
         }
         if requested == 0.0 || limit.value.is_nan() || limit.value < requested {
             return Err(format!("Task's limit on '{name}' is below its request"));
-        }
-    }
-    Ok(())
-}
-
-fn check_executor(task: &TaskInfo, executor: &ExecutorInfo) -> Result<(), String> {
-    id::validate(&executor.executor_id.value)
-        .map_err(|error| format!("Executor has an invalid id: {error}"))?;
-    match executor.r#type() {
-        ExecutorType::Custom | ExecutorType::Unknown => {}
-        ExecutorType::Default => {
-            return Err("'ExecutorInfo.type' must be 'CUSTOM' for LAUNCH".to_owned());
-        }
-    }
-    let Some(command) = &executor.command else {
-        return Err("'ExecutorInfo.command' must be set for 'CUSTOM' executor".to_owned());
-    };
-    command::command(command)?;
-    not_negative("shutdown_grace_period", executor.shutdown_grace_period.as_ref())?;
-    executor.container.as_ref().map_or(Ok(()), command::container)?;
-    check_each("Executor", &executor.resources)?;
-    if executor.resources.iter().any(|resource| resource.shared.is_some()) {
-        return Err("Executor uses shared resources".to_owned());
-    }
-    check_ports(task, executor)
-}
-
-/// semantics 150
-fn check_ports(task: &TaskInfo, executor: &ExecutorInfo) -> Result<(), String> {
-    let ranges = |resources: &[Resource]| -> Vec<(u64, u64)> {
-        let ports = resources.iter().filter(|resource| resource.name == "ports");
-        let ranges = ports.filter_map(|resource| resource.ranges.as_ref());
-        ranges.flat_map(|ranges| &ranges.range).map(|range| (range.begin, range.end)).collect()
-    };
-    let others = ranges(&executor.resources);
-    for (begin, end) in ranges(&task.resources) {
-        if others.iter().any(|(other_begin, other_end)| begin <= *other_end && *other_begin <= end)
-        {
-            return Err("Task and its executor use the same ports".to_owned());
         }
     }
     Ok(())

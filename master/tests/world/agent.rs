@@ -1,7 +1,8 @@
 //! An agent that the test plays.
 
 use protocol::agents::{
-    FromAgent, Hello, Launch, Pong, TaskReport, ToAgent, Update, Welcome, from_agent, to_agent,
+    FromAgent, Hello, Launch, LaunchGroup, Pong, TaskReport, ToAgent, Update, Welcome, from_agent,
+    to_agent,
 };
 use protocol::rpc;
 use protocol::v1::{AgentInfo, TaskState, TaskStatus, agent_info, task_status};
@@ -112,6 +113,14 @@ impl Agent {
         match self.next().await {
             Some(to_agent::Message::Launch(launch)) => launch,
             other => panic!("expected a launch, got {other:?}"),
+        }
+    }
+
+    /// The next directive, which must be the launch of a group.
+    pub async fn launch_group(&mut self) -> LaunchGroup {
+        match self.next().await {
+            Some(to_agent::Message::LaunchGroup(launch)) => launch,
+            other => panic!("expected the launch of a group, got {other:?}"),
         }
     }
 

@@ -10,7 +10,7 @@ fn check(parts: &str, expected: &str) {
         format!(r#"{{"name":"n","task_id":{{"value":"t"}},"agent_id":{{"value":"a"}},{parts}}}"#);
     let mut info: TaskInfo = json::from_slice(text.as_bytes()).expect("a task");
     complete(&mut info, "f");
-    match task(&info) {
+    match task(&info, "f") {
         None => assert_eq!(expected, "", "{text}"),
         Some(Fault::Shape(fault) | Fault::Id(fault) | Fault::Agent(fault)) => {
             assert!(!expected.is_empty() && fault.contains(expected), "{text}: {fault}");
@@ -35,7 +35,7 @@ fn a_task_needs_resources_and_one_way_to_run() {
 fn ids_come_before_all_else() {
     let text = r#"{"name":"n","task_id":{"value":"a/b"},"agent_id":{"value":"a"}}"#;
     let info: TaskInfo = json::from_slice(text.as_bytes()).expect("a task");
-    assert!(matches!(task(&info), Some(Fault::Id(_))));
+    assert!(matches!(task(&info, "f"), Some(Fault::Id(_))));
 }
 
 /// semantics 143, 96, 157
@@ -61,6 +61,7 @@ fn executors_of_launch_are_custom_ones() {
     let with = |part: &str| format!(r#"{CPU},"executor":{{"executor_id":{{"value":"e"}},{part}}}"#);
     check(&with(r#""type":"DEFAULT""#), "CUSTOM");
     check(&with(r#""name":"x""#), "command' must be set");
+    check(&with(&format!(r#"{RUN},"framework_id":{{"value":"g"}}"#)), "invalid FrameworkID");
     let ports = r#"{"name":"ports","type":"RANGES","ranges":{"range":[{"begin":1,"end":9}]}}"#;
     check(
         &format!(
@@ -84,6 +85,8 @@ fn limits_environments_and_containers_are_checked() {
         &with(r#""container":{"type":"MESOS","volumes":[{"mode":"RW","container_path":"x"}]}"#),
         "Only one of them",
     );
+    let apart = r#""container":{"type":"MESOS","linux_info":{"share_cgroups":false}}"#;
+    check(&with(apart), "Only tasks in a task group"); // semantics 152
     let environment =
         r#""command":{"value":"true","environment":{"variables":[{"name":"x","type":"SECRET"}]}}"#;
     check(&format!("{CPU},{environment}"), "needs a secret");
