@@ -276,11 +276,11 @@ impl Agent {
         }
         self.disk.last_launch = launched;
         for task in tasks {
-            self.start(framework, task, executor, nature);
+            self.start_task(framework, task, executor, nature);
         }
     }
 
-    fn start(
+    fn start_task(
         &mut self,
         framework: &Arc<str>,
         task: &Task,
