@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 
-from scenarios import crashes, drain, executor, failover, kill, leave, reconcile, reservations, tasks
+from scenarios import crashes, drain, executor, failover, groups, kill, leave, reconcile, reservations, tasks
 
 SCENARIOS = {
     "tasks": tasks.run,
@@ -15,6 +15,7 @@ SCENARIOS = {
     "reconcile": reconcile.run,
     "reservations": reservations.run,
     "executor": executor.run,
+    "groups": groups.run,
     "failover": failover.run,
     "drain": drain.run,
     "crashes": crashes.run,

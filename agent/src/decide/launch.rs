@@ -135,20 +135,20 @@ impl Turn<'_> {
         (reason, message): Refusal,
     ) {
         let key = &order.key;
-        let state_of_lost = {
-            for task in &order.tasks {
-                let (framework, task) = (framework.clone(), task_key(key, task));
-                self.record(Event::LaunchRefused { index, framework, task });
-            }
-            self.lost_state(&key.framework_id)
-        };
         for task in &order.tasks {
-            let news = News::of_agent(state_of_lost, reason, message);
+            let (framework, task) = (framework.clone(), task_key(key, task));
+            self.record(Event::LaunchRefused { index, framework, task });
+        }
+        let state = self.lost_state(&key.framework_id);
+        for task in &order.tasks {
+            let news = News::of_agent(state, reason, message);
             self.report(&task_key(key, task), Some(&key.executor_id), news);
         }
         // The master holds resources for an executor that never starts.
-        let is_named_only = order.kind == Kind::Command;
-        if !is_named_only && order.starts_executor == Some(true) && self.running(key).is_none() {
+        if order.kind != Kind::Command
+            && order.starts_executor == Some(true)
+            && self.running(key).is_none()
+        {
             self.send_exited(key, UNKNOWN_STATUS);
         }
     }

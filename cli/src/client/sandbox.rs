@@ -45,6 +45,17 @@ impl Sandbox {
         Self { agent, directory, stdout_bytes: 0, stderr_bytes: 0 }
     }
 
+    /// The sandbox of a task's container in that of its executor.
+    pub(crate) fn nested(
+        agent: Address,
+        (framework_id, executor_id): (&str, &str),
+        (parent, own): (&str, &str),
+    ) -> Self {
+        let executor = format!("/framework/{framework_id}/executor/{executor_id}");
+        let directory = format!("{executor}/{parent}/containers/{own}");
+        Self { agent, directory, stdout_bytes: 0, stderr_bytes: 0 }
+    }
+
     /// Copies what is new. Says whether there was anything.
     pub(crate) async fn copy(&mut self) -> Result<bool, OutputError> {
         let from_stdout = self.stdout_bytes;

@@ -44,6 +44,22 @@ pub(crate) struct TaskLog {
     task: String,
 }
 
+/// Where a task's output is: with its executor's, or beside it if the task has a container to itself.
+fn sandbox(agent: Address, task: &Task) -> Sandbox {
+    // A command task's executor has the task's id.
+    let executor = task.executor_id.as_ref().map_or(&task.task_id.value, |id| &id.value);
+    let names = (task.framework_id.value.as_str(), executor.as_str());
+    let containers = task.statuses.iter().filter_map(|status| status.container_status.as_ref());
+    let nested = containers.filter_map(|status| status.container_id.as_ref()).find_map(|id| {
+        let parent = id.parent.as_ref()?;
+        Some((parent.value.as_str(), id.value.as_str()))
+    });
+    match nested {
+        Some(nested) => Sandbox::nested(agent, names, nested),
+        None => Sandbox::new(agent, names.0, names.1),
+    }
+}
+
 impl TaskLog {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         block_on(self.show()).with_context(|| format!("showing the log of task {}", self.task))?;
@@ -54,9 +70,7 @@ impl TaskLog {
         let leader = self.masters.leader();
         let (task, ended) = self.find(&leader).await?;
         let agent = address(&leader, &task.agent_id.value).await?;
-        // A command task's executor has the task's id.
-        let executor = task.executor_id.as_ref().map_or(&task.task_id.value, |id| &id.value);
-        let mut sandbox = Sandbox::new(agent, &task.framework_id.value, executor);
+        let mut sandbox = sandbox(agent, &task);
         sandbox.copy().await?;
         let mut ended = ended || !self.follow;
         while !ended {
