@@ -1,4 +1,4 @@
-"""Two task groups on one default executor: their agent dies, a task fails meanwhile, and takes only its own group with it."""
+"""Two pods on one default executor: their agent dies, a task fails meanwhile, and takes only its own group with it."""
 
 import os
 import subprocess
