@@ -1,7 +1,8 @@
 //! Tasks (semantics 138 to 157), in the order in which faults are named (140).
 
 use protocol::v1::{
-    CheckInfo, DurationInfo, HealthCheck, KillPolicy, Resource, TaskInfo, check_info, health_check,
+    CheckInfo, DurationInfo, HealthCheck, KillPolicy, LinuxInfo, Resource, TaskInfo, check_info,
+    health_check,
 };
 use protocol::{id, resource};
 use statemachine::task::Fault;
@@ -61,7 +62,7 @@ pub(super) fn first_fault(
 /// (semantics 152).
 pub(super) fn shares_cgroups(task: &TaskInfo) -> bool {
     let linux = task.container.as_ref().and_then(|container| container.linux_info.as_ref());
-    linux.is_none_or(|linux| linux.share_cgroups())
+    linux.is_none_or(LinuxInfo::share_cgroups)
 }
 
 fn check(task: &TaskInfo) -> Result<(), String> {
