@@ -106,6 +106,38 @@ async fn tasks_come_in_order_and_updates_go_back() {
     assert_eq!(master.heard.lock().expect("heard").states("t0"), [TaskRunning, TaskFinished]);
 }
 
+/// semantics 97, 206, 255
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_come_as_one_before_and_after_the_subscription() {
+    let work = tempfile::tempdir().expect("a temporary directory");
+    let master = FakeMaster::start().await;
+    let agent = AgentProcess::start(&master, work.path());
+    master.wait_connected(1).await;
+    let mut executor = custom("", "sleep 1000").executor.expect("an executor");
+    executor.r#type = Some(v1::executor_info::Type::Custom.into());
+    let group = |ids: [&str; 2]| ids.map(|id| task(id, "")).to_vec();
+    let (killed, early, late) = (["gone", "gone too"], ["a", "b"], ["c", "d"]);
+    for ids in [killed, early] {
+        master.launch_group_on(executor.clone(), group(ids)).await;
+    }
+    master.kill("gone", None).await;
+    for id in killed {
+        let status = master.wait_state(id, TaskKilled).await;
+        assert_eq!(status.reason(), Reason::TaskKilledDuringLaunch);
+    }
+    let stream = connect(&agent, &json!({}));
+    for ids in [early, late] {
+        if ids == late {
+            master.launch_group_on(executor.clone(), group(ids)).await;
+        }
+        let event = stream.expect("LAUNCH_GROUP");
+        let tasks = event["launch_group"]["task_group"]["tasks"].as_array().expect("tasks");
+        let found = tasks.iter().map(|task| &task["task_id"]["value"]);
+        assert!(found.eq(&ids.map(|id| json!(id))), "{event}");
+        assert!(tasks.iter().all(|task| task["executor"]["executor_id"]["value"] == "e"));
+    }
+}
+
 /// Mesos never finishes this many (semantics 328).
 #[tokio::test(flavor = "multi_thread")]
 async fn nine_thousand_tasks_reach_one_executor() {
