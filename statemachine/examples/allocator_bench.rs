@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use statemachine::allocator::{Allocate, allocate};
 use statemachine::offer::Decline;
+use statemachine::quota::{Before, Quota, SetQuotas};
+use statemachine::resources::{Name, Scalar};
 use statemachine::testing::World;
 use statemachine::{Command, Context, FrameworkId, Settings, State, Time, decide};
 
@@ -27,6 +29,35 @@ fn main() {
             measure(agents, frameworks);
         }
     }
+    println!("agents quotas  without a quota       guarantees and limits");
+    for (agents, roles) in [(1_000, 30), (1_000, 300), (1_000, 3_000), (20_000, 300)] {
+        measure_quotas(agents, roles);
+    }
+}
+
+/// As in Mesos's benchmark of large and small quotas: each framework in a role of its own, each role
+/// with a quota; every tenth is guaranteed ten times as much as the others, half of all there is in all.
+fn measure_quotas(agents: u32, roles: u32) {
+    let plain = cluster_of(agents, roles, |number| format!("role{number}"));
+    let unit = f64::from(agents) * 16.0 / 2.0 / (f64::from(roles) * 1.9);
+    let quotas = (0..roles).map(|number| {
+        let guaranteed = if number % 10 == 0 { 10.0 * unit } else { unit };
+        let amount = |value: f64| [(Name::Cpus, Scalar::from_f64(value))].into();
+        let quota = Quota { guarantees: amount(guaranteed), limits: amount(3.0 * guaranteed) };
+        (format!("role{number}").as_str().into(), quota)
+    });
+    let mut limited = plain.clone();
+    let quotas = quotas.collect();
+    run(&mut limited, 0, SetQuotas { quotas, force: false, before: Before::None });
+    let [without, with] = [plain, limited].map(|state| {
+        times(|seed| {
+            let start = Instant::now();
+            let offers = allocate(&state, &context(seed), None, &mut ());
+            assert!(!offers.is_empty());
+            start.elapsed()
+        })
+    });
+    println!("{agents:6} {roles:6}  {without:22} {with:22}");
 }
 
 fn measure(agents: u32, frameworks: u32) {
@@ -53,8 +84,13 @@ fn measure(agents: u32, frameworks: u32) {
     println!("{agents:6} {frameworks:10}  {full:22}  {folded:22}  {churn:22}");
 }
 
-/// Each framework in one of 50 roles on two levels; each agent with four resources.
+/// Each framework in one of 50 roles on two levels.
 fn cluster(agents: u32, frameworks: u32) -> State {
+    cluster_of(agents, frameworks, |number| format!("org{}/team{}", number % 10, number % 50))
+}
+
+/// Each framework in the role that it is given; each agent with four resources.
+fn cluster_of(agents: u32, frameworks: u32, role: impl Fn(u32) -> String) -> State {
     let mut world = World::new();
     let mut state = world.state.clone();
     for number in 0..agents {
@@ -64,8 +100,7 @@ fn cluster(agents: u32, frameworks: u32) -> State {
         run(&mut state, 0, hello);
     }
     for number in 0..frameworks {
-        let role = format!("org{}/team{}", number % 10, number % 50);
-        let subscribe = world.subscription(None, &[&role]);
+        let subscribe = world.subscription(None, &[&role(number)]);
         run(&mut state, 0, subscribe);
     }
     state

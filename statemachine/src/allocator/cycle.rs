@@ -46,6 +46,7 @@ pub fn allocate(
     let round = Round::Guarantees;
     let mut cycle = Cycle { tree, headroom, settings, least, round, now, trace, offers };
     let mut left: BTreeMap<AgentId, Resources> = BTreeMap::new();
+    cycle.note_due(None);
     for agent in &agents {
         if cycle.headroom.is_met() || cycle.is_full() {
             break;
@@ -153,6 +154,11 @@ impl<T: Trace> Cycle<'_, T> {
         self.offers.len() >= OFFERS_PER_CYCLE_MAX
     }
 
+    fn note_due(&mut self, of: Option<&Role>) {
+        let Self { tree, headroom, .. } = self;
+        tree.note_due(of, |role| headroom.may_be_due(role));
+    }
+
     /// Gives out what is free on one agent, and says what nobody can take.
     fn give_out(&mut self, lot: &Lot<'_>, mut left: Resources) -> Resources {
         while let Some((taker, resources)) = self.taker(lot, &left) {
@@ -161,10 +167,13 @@ impl<T: Trace> Cycle<'_, T> {
             self.headroom.charge(&client.key.1, &resources);
             let (framework, role) = client.key.clone();
             let charge = Holding::of_offer(&resources);
-            let offer = OfferSpec { framework, role, agent: lot.agent, resources };
+            let offer = OfferSpec { framework, role: role.clone(), agent: lot.agent, resources };
             self.trace.offered(&offer, self.tree.share(taker));
             self.offers.push(offer);
             self.tree.charge(taker, &charge);
+            if self.round == Round::Guarantees {
+                self.note_due(Some(&role));
+            }
         }
         left
     }
@@ -172,27 +181,18 @@ impl<T: Trace> Cycle<'_, T> {
     /// Who comes first of those that can take something, and what that is. When nothing unreserved
     /// is left to speak of, only those under a reservation are asked.
     fn taker(&mut self, lot: &Lot<'_>, left: &Resources) -> Option<(usize, Resources)> {
-        let unreserved = left.iter().filter(|resource| resource.reservations.is_empty());
-        let starts = if self.round == Round::Guarantees {
-            self.due()
-        } else if is_enough(self.least, &Quantities::of(unreserved)) {
-            vec![ROOT]
-        } else {
-            outermost(left).into_iter().filter_map(|role| self.tree.role(role)).collect()
-        };
-        let Self { tree, headroom, settings, round, now, trace, .. } = self;
-        let (round, now) = (*round, *now);
+        let Self { tree, headroom, settings, least, round, now, trace, .. } = self;
+        let (tree, headroom, round, now) = (&*tree, &*headroom, *round, *now);
         let mut search = Search { tree, headroom, settings, round, now, trace: *trace, lot, left };
-        starts.into_iter().find_map(|node| search.below(node))
-    }
-
-    /// The top roles in or below which somebody is due something, who comes first first.
-    fn due(&self) -> Vec<usize> {
-        let is_due = |node: &usize| match self.tree.kind(*node) {
-            Kind::Role(role) => self.headroom.may_be_due(role),
-            Kind::Group(_) | Kind::Client(_) => false,
-        };
-        self.tree.children(ROOT).filter(is_due).collect()
+        let unreserved = left.iter().filter(|resource| resource.reservations.is_empty());
+        if round == Round::Guarantees {
+            tree.due().find_map(|node| search.below(node))
+        } else if is_enough(least, &Quantities::of(unreserved)) {
+            search.below(ROOT)
+        } else {
+            let mut reserved = outermost(left).into_iter().filter_map(|role| tree.role(role));
+            reserved.find_map(|node| search.below(node))
+        }
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Tree {
     total: Quantities,
     is_empty: bool,
     has_minimums: bool,
+    /// Those roles of the top level that are due something, sorted as all are.
+    due: BTreeSet<Place>,
 }
 
 struct Node {
@@ -67,6 +69,7 @@ impl Tree {
             total: state.book.total.clone(),
             is_empty: clients.is_empty(),
             has_minimums: clients.values().flatten().any(|it| !it.description.minimums.is_empty()),
+            due: BTreeSet::new(),
         };
         // of what there is none of, nobody has a share
         settings.unshared.iter().for_each(|name| tree.total.clear(name));
@@ -112,6 +115,27 @@ impl Tree {
         self.nodes[node].children.iter().map(|place| place.2)
     }
 
+    /// The roles of the top level in or below which somebody is due something, who comes first first.
+    pub(super) fn due(&self) -> impl Iterator<Item = usize> + '_ {
+        self.due.iter().map(|place| place.2)
+    }
+
+    /// Says for one role of the top level, or for all, whether they are due something.
+    pub(super) fn note_due(&mut self, of: Option<&Role>, is_due: impl Fn(&Role) -> bool) {
+        let of = of.map(|role| role.ancestors().next().unwrap_or_else(|| role.clone()));
+        let nodes: Vec<usize> = match of {
+            Some(role) => self.role(&role).into_iter().collect(),
+            None => self.children(ROOT).collect(),
+        };
+        for node in nodes {
+            let place = self.place(node);
+            match self.kind(node) {
+                Kind::Role(role) if is_due(role) => self.due.insert(place),
+                _ => self.due.remove(&place),
+            };
+        }
+    }
+
     /// The dominant share of a node, without its weight.
     pub(super) fn share(&self, node: usize) -> f64 {
         self.nodes[node].held.share_of(&self.total)
@@ -125,6 +149,9 @@ impl Tree {
             let before = self.place(node);
             self.nodes[node].hold(charge);
             let after = self.place(node);
+            if parent == ROOT && self.due.remove(&before) {
+                self.due.insert(after);
+            }
             self.nodes[parent].children.remove(&before);
             self.nodes[parent].children.insert(after);
             node = parent;

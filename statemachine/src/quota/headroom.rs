@@ -12,6 +12,8 @@ use crate::state::State;
 #[derive(Debug)]
 pub struct Headroom<'a> {
     accounts: BTreeMap<&'a str, Account<'a>>,
+    /// Top roles that have less than they are guaranteed, behind the first part of their names.
+    due: BTreeSet<(&'a str, &'a str)>,
     /// What the guarantees that are not met still need, in all; no entry for what is not guaranteed.
     required: BTreeMap<&'a Name, i64>,
     /// How much of that is free and could be offered.
@@ -68,7 +70,8 @@ impl<'a> Headroom<'a> {
                 account.below.push(role);
             }
         }
-        Self { accounts, required: BTreeMap::new(), available: BTreeMap::new() }
+        let (required, available) = (BTreeMap::new(), BTreeMap::new());
+        Self { accounts, due: BTreeSet::new(), required, available }
     }
 
     fn sum_up(&mut self, state: &'a State) {
@@ -77,6 +80,11 @@ impl<'a> Headroom<'a> {
         self.required = names.into_iter().map(|name| (name, self.needed(name))).collect();
         if self.is_met() {
             return;
+        }
+        let tops = self.accounts.iter().filter(|(_, account)| account.is_top);
+        let tops: Vec<_> = tops.map(|(role, _)| *role).collect();
+        for top in tops {
+            self.note_due(top);
         }
         let mut free = Quantities::default();
         for id in state.book.free.keys() {
@@ -111,13 +119,19 @@ impl<'a> Headroom<'a> {
         counted.map(|it| &it.name).any(|name| self.due(role, name) > 0)
     }
 
-    /// Whether a role or any below it has less than it is guaranteed.
+    /// Whether a role of the top level or any below it has less than it is guaranteed.
     pub fn may_be_due(&self, role: &Role) -> bool {
-        let here = self.accounts.get_key_value(&**role).map(|(role, _)| *role);
-        let below = self.accounts.keys().copied().filter(|it| upwards(it).any(|up| up == &**role));
-        here.into_iter()
-            .chain(below)
-            .any(|role| self.required.keys().any(|name| self.needs(role, name, None) > 0))
+        let first = self.due.range((&**role, "")..).next();
+        first.is_some_and(|(root, _)| *root == &**role)
+    }
+
+    fn note_due(&mut self, top: &'a str) {
+        let root = top.split_once('/').map_or(top, |(root, _)| root);
+        if self.required.keys().any(|name| self.needs(top, name, None) > 0) {
+            self.due.insert((root, top));
+        } else {
+            self.due.remove(&(root, top));
+        }
     }
 
     /// As much of what is free as a role may be offered, and what bound it if that is not all. What is
@@ -162,7 +176,7 @@ impl<'a> Headroom<'a> {
             return;
         }
         let gets = Quantities::of(resources.iter().filter(|it| counts(it)));
-        let top = upwards(role).filter(|above| self.accounts.contains_key(above)).last();
+        let top = self.top_of(role);
         let names: Vec<&'a Name> = self.required.keys().copied().collect();
         let needs = |this: &Self| -> Vec<i64> {
             names.iter().map(|name| top.map_or(0, |top| this.needs(top, name, None))).collect()
@@ -177,6 +191,9 @@ impl<'a> Headroom<'a> {
         for ((name, before), after) in names.into_iter().zip(before).zip(after) {
             *self.required.entry(name).or_default() -= before - after;
             *self.available.entry(name).or_default() -= gets.get(name).0;
+        }
+        if let Some(top) = top.filter(|_| !self.due.is_empty()) {
+            self.note_due(top);
         }
     }
 
@@ -199,8 +216,14 @@ impl<'a> Headroom<'a> {
     /// How much of a resource a role can get before what is required falls no further: its part of
     /// what it, or a role above it, is guaranteed.
     fn due(&self, role: &Role, name: &Name) -> i64 {
-        let top = upwards(role).filter(|above| self.accounts.contains_key(above)).last();
+        let top = self.top_of(role);
         top.map_or(0, |top| self.needs(top, name, None) - self.needs(top, name, Some(role)))
+    }
+
+    /// The topmost role with a quota of those that a role stands below, or the role itself.
+    fn top_of(&self, role: &Role) -> Option<&'a str> {
+        let accounts = upwards(role).filter_map(|above| self.accounts.get_key_value(above));
+        accounts.map(|(top, _)| *top).last()
     }
 
     /// What the guarantees of all roles together still need of a resource, in thousandths.
