@@ -14,7 +14,7 @@ const LEAST_MEM_MB: f64 = 32.0;
 /// Checks the executor of a LAUNCH: a custom one, whether or not it says so (semantics 146).
 pub(super) fn check_of_launch(executor: &ExecutorInfo, wire_id: &str) -> Result<(), String> {
     check_id(executor)?;
-    if executor.r#type() == Type::Default {
+    if executor.r#type.is_some() && executor.r#type() != Type::Custom {
         return Err("'ExecutorInfo.type' must be 'CUSTOM' for LAUNCH".to_owned());
     }
     check_custom(executor)?;

@@ -60,6 +60,8 @@ fn times_and_checks_are_checked() {
 fn executors_of_launch_are_custom_ones() {
     let with = |part: &str| format!(r#"{CPU},"executor":{{"executor_id":{{"value":"e"}},{part}}}"#);
     check(&with(r#""type":"DEFAULT""#), "CUSTOM");
+    check(&with(&format!(r#""type":"UNKNOWN",{RUN}"#)), "CUSTOM");
+    check(&with(&format!(r#""type":"CUSTOM",{RUN}"#)), "");
     check(&with(r#""name":"x""#), "command' must be set");
     check(&with(&format!(r#"{RUN},"framework_id":{{"value":"g"}}"#)), "invalid FrameworkID");
     let ports = r#"{"name":"ports","type":"RANGES","ranges":{"range":[{"begin":1,"end":9}]}}"#;
