@@ -1,11 +1,15 @@
 //! States that the journal's snapshots hold: where folding can start.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use journal::Snapshot;
 use statemachine::State;
 
 use crate::journal::{Journal, JournalError};
+
+/// Before the state a master writes the index of the last entry that was folded into it, which may be
+/// one before the snapshot's own: not every entry is a batch.
+const INDEX_BYTES: usize = 8;
 
 /// A state, and the entry that it includes last.
 #[derive(Clone, Debug)]
@@ -44,6 +48,9 @@ fn decode(mut snapshot: Snapshot) -> Result<Base, JournalError> {
     let mut bytes = Vec::new();
     let read = snapshot.content.read_to_end(&mut bytes);
     read.map_err(|source| JournalError::Snapshot { index, source })?;
-    let state = State::decode(&bytes).map_err(|source| JournalError::State { index, source })?;
+    let short = || io::Error::new(io::ErrorKind::UnexpectedEof, "it is too short");
+    let state = bytes.get(INDEX_BYTES..).ok_or_else(short);
+    let state = state.map_err(|source| JournalError::Snapshot { index, source })?;
+    let state = State::decode(state).map_err(|source| JournalError::State { index, source })?;
     Ok(Base { index, state })
 }

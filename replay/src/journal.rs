@@ -50,6 +50,11 @@ impl Journal {
         Ok(Self { reader, dir })
     }
 
+    /// Index of its last entry, if it has one.
+    pub fn last(&self) -> Option<u64> {
+        self.reader.bounds().last
+    }
+
     /// Where it lies.
     pub fn dir(&self) -> &Path {
         &self.dir

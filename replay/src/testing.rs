@@ -90,7 +90,7 @@ impl Machine for Folded {
     fn restore(&mut self, from: &mut dyn Read) -> Result<(), ApplyError> {
         let mut bytes = Vec::new();
         from.read_to_end(&mut bytes).map_err(|error| ApplyError(error.to_string()))?;
-        self.0 = State::decode(&bytes).map_err(|error| ApplyError(error.to_string()))?;
+        self.0 = State::decode(&bytes[8..]).map_err(|error| ApplyError(error.to_string()))?;
         Ok(())
     }
 }
@@ -99,6 +99,8 @@ struct Frozen(Vec<u8>);
 
 impl SnapshotSource for Frozen {
     fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+        // as a master does: first the entry that was folded last, which nobody here asks for
+        to.write_all(&[0; 8])?;
         to.write_all(&self.0)
     }
 }
