@@ -54,7 +54,7 @@ pub(crate) async fn watch(raft: Raft, limits: Limits, told: Told, gate: Gate) ->
         if now.state == ServerState::Leader && gate.is_closed(now.current_term) {
             return Ended::TermOver;
         }
-        let part_now = Part::of(now.id, &now.membership_config);
+        let part_now = part.next(now.id, &now.membership_config);
         if part_now != part {
             part = part_now;
             part.tell(now.id);

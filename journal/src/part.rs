@@ -17,7 +17,7 @@ pub(crate) enum Part {
 
 impl Part {
     /// The part of `node`.
-    pub(crate) fn of(node: u64, membership: &StoredMembership) -> Self {
+    fn of(node: u64, membership: &StoredMembership) -> Self {
         let membership = membership.membership();
         let Some(voters) = membership.get_joint_config().last().filter(|it| !it.is_empty()) else {
             return Self::Unknown;
@@ -28,6 +28,14 @@ impl Part {
         let leaves = membership.voter_ids().any(|voter| voter == node);
         let follows = !leaves && membership.get_node(&node).is_some();
         if follows { Self::Learner } else { Self::Removed }
+    }
+
+    /// The part of `node` after this one. A member that is new reads of quorums before its time, and was
+    /// never removed from them.
+    pub(crate) fn next(self, node: u64, membership: &StoredMembership) -> Self {
+        let now = Self::of(node, membership);
+        let is_absent = membership.membership().get_node(&node).is_none();
+        if self == Self::Unknown && is_absent { Self::Unknown } else { now }
     }
 
     /// Says what has become of `node`.
@@ -57,7 +65,7 @@ mod tests {
         let nodes: BTreeMap<_, _> = (1..=4).map(|node| (node, Member::default())).collect();
         let membership = RaftMembership::new(configs.collect(), nodes).expect("valid");
         let membership = StoredMembership::new(None, membership);
-        assert_eq!(Part::of(node, &membership), expected, "{node} in {membership}");
+        assert_eq!(Part::Voter.next(node, &membership), expected, "{node} in {membership}");
     }
 
     #[test]
@@ -67,6 +75,13 @@ mod tests {
         check(9, &[&[1, 2, 3]], Part::Removed);
         check(3, &[&[1, 2, 3], &[1, 2]], Part::Removed);
         check(4, &[&[1, 2], &[1, 2, 4]], Part::Voter);
-        assert_eq!(Part::of(1, &StoredMembership::default()), Part::Unknown);
+        assert_eq!(Part::Voter.next(1, &StoredMembership::default()), Part::Unknown);
+        let before = RaftMembership::new(
+            vec![BTreeSet::from([1])],
+            BTreeMap::from([(1, Member::default())]),
+        );
+        let before = StoredMembership::new(None, before.expect("valid"));
+        assert_eq!(Part::Unknown.next(4, &before), Part::Unknown, "it is yet to come");
+        assert_eq!(Part::Learner.next(4, &before), Part::Removed);
     }
 }
