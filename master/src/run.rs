@@ -112,7 +112,7 @@ async fn work(
 ) -> Result<(), RunError> {
     let taken = form::take_place(config, &mut identity, &mut seen).await?;
     let (replica, committed) = Replica::new();
-    let settings = journal::Config::new(&config.work_dir, taken.node);
+    let settings = config.journal.settings(&config.work_dir, taken.node);
     let journal = Journal::open(settings, Box::new(replica), Arc::new(Grpc)).await;
     let journal = journal.map_err(RunError::Journal)?;
     // a journal that has stopped already says so by itself

@@ -60,6 +60,18 @@ async fn operator_calls_are_checked_in_order() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_says_how_long_the_body_would_be() {
+    let cluster = Cluster::start(1).await;
+    let address = cluster.leader().await;
+    for path in ["/health", "/version", "/state-summary"] {
+        let whole = send(&address, request("GET", path, &[], "")).await.text().len();
+        let head = send(&address, request("HEAD", path, &[], "")).await;
+        assert_eq!((head.status, head.text().as_str()), (200, ""), "{path}");
+        assert_eq!(head.header("content-length"), Some(&*whole.to_string()), "{path}");
+    }
+}
+
 /// semantics 24, 43 to 54
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scheduler_calls_are_checked_in_order() {

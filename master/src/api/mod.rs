@@ -18,9 +18,10 @@ mod weights;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{Method, Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
 pub(crate) use body::{Body, boxed};
 use body::{BodyError, Refusal, collect};
@@ -40,9 +41,17 @@ pub(crate) async fn answer(master: Arc<Master>, request: Request<Incoming>) -> R
     let answered = dispatch(&master, &parts, body).await.unwrap_or_else(Refusal::into_response);
     let mut answered = compress::compress(&parts.headers, answered).await;
     if is_head {
-        *answered.body_mut() = body::empty();
+        behead(&mut answered);
     }
     answered
+}
+
+/// Leaves the head of an answer, which says how long the body would be.
+fn behead(answer: &mut Response<Body>) {
+    if let Some(length) = answer.body().size_hint().exact() {
+        answer.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    *answer.body_mut() = body::empty();
 }
 
 async fn dispatch(

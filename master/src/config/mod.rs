@@ -11,10 +11,12 @@ use statemachine::{Retention, Settings};
 
 mod minimums;
 mod quorum;
+mod retention;
 mod weights;
 
 pub use minimums::{OfferMinimums, OfferMinimumsError};
 pub use quorum::QuorumError;
+pub use retention::JournalFlags;
 pub use weights::{Weights, WeightsError};
 
 /// How a master is started. Every flag can come from the environment, as `MESOLITH_<FLAG>`.
@@ -63,7 +65,7 @@ pub struct Config {
     pub agent_reregister_timeout: Duration,
     /// How often all that is free is offered anew.
     #[arg(long, alias = "allocation_interval", env = "MESOLITH_ALLOCATION_INTERVAL",
-          default_value = "1secs", value_parser = duration_text::parse)]
+          default_value = "1secs", value_parser = parse_interval)]
     pub allocation_interval: Duration,
     /// Offers are rescinded after this long; never by default.
     #[arg(long, alias = "offer_timeout", env = "MESOLITH_OFFER_TIMEOUT",
@@ -140,6 +142,9 @@ pub struct Config {
         default_value_t = 1000
     )]
     pub max_operator_event_stream_subscribers: u32,
+    /// About the journal's files.
+    #[command(flatten)]
+    pub journal: JournalFlags,
 }
 
 impl Config {
@@ -268,9 +273,19 @@ impl Config {
             ("weights", self.weights.as_ref().map(ToString::to_string)),
         ];
         flags.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        flags.extend(self.journal.flags());
         flags.sort_unstable();
         flags
     }
+}
+
+/// How often something is done: not without a pause.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let interval = duration_text::parse(text).map_err(|error| error.to_string())?;
+    if interval < Duration::from_millis(1) {
+        return Err("an interval has at least 1ms".to_owned());
+    }
+    Ok(interval)
 }
 
 fn milliseconds(duration: Duration) -> u64 {
@@ -322,5 +337,9 @@ pub(crate) mod tests {
         assert!(!config.settings().root_submissions);
         assert_eq!(config.settings().offer_timeout_ms, Some(120_000));
         assert!(parse(&["--allocation-interval=soon"]).unwrap_err().contains("soon"));
+        for none in ["0secs", "999us"] {
+            let error = parse(&["--allocation-interval", none]).unwrap_err();
+            assert!(error.contains("at least 1ms"), "{error}");
+        }
     }
 }
