@@ -28,6 +28,7 @@ mod run;
 mod session;
 mod shim;
 mod turns;
+mod work_dir;
 
 pub use checkpoint::log::CheckpointError;
 pub use config::{Config, Masters, ReconfigurationPolicy, accept_underscores};

@@ -31,6 +31,7 @@ use crate::info::{self, InfoError};
 use crate::session::Session;
 use crate::shim::spec::RuntimeDirectory;
 use crate::turns::{INPUT_LIMIT, Shared, Turns};
+use crate::work_dir;
 
 /// Why an agent cannot start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,14 @@ pub enum RunError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// A directory that holds something, and nothing of an agent's.
+    #[error("{path} is not empty and holds no agent: there is {name} in it")]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// What is there, for example.
+        name: String,
     },
     /// The program that is to run as shim is not known.
     #[error("cannot find this program's own file")]
@@ -85,9 +94,10 @@ pub async fn run(mut config: Config, shutdown: impl Future<Output = ()>) -> Resu
     let ip = advertised_ip(&config);
     let address = SocketAddr::new(ip, config.advertise_port.unwrap_or(port));
     config.work_dir = make_directory(&config.work_dir)?;
+    work_dir::check_own(&config.work_dir)?;
     config.runtime_dir = Some(make_directory(&config.runtime_dir())?);
     let info = info::describe(&config, ip, port)?;
-    let (log, state) = Log::open(&config.work_dir.join("meta/agent.redb"))?;
+    let (log, state) = Log::open(&config.work_dir.join(work_dir::CHECKPOINT))?;
     if let Some(before) = &state.info
         && state.identity.is_some()
     {

@@ -70,6 +70,7 @@ impl Session {
     pub(crate) async fn run(mut self) {
         let mut backoff = BACKOFF_FIRST;
         let mut tries = 0;
+        let mut complained = false;
         loop {
             let Some(master) = self.candidates.pop_front() else {
                 self.learn(self.configured.clone());
@@ -81,7 +82,7 @@ impl Session {
                 End::Stopped => return,
                 End::Held { masters } => {
                     tracing::info!(master, "the stream to the leader is gone");
-                    (backoff, tries) = (BACKOFF_FIRST, 0);
+                    (backoff, tries, complained) = (BACKOFF_FIRST, 0, false);
                     self.learn(masters);
                 }
                 End::NotLeader { leader, masters } => {
@@ -93,6 +94,11 @@ impl Session {
             self.learn(vec![master]);
             if tries >= self.candidates.len() {
                 tries = 0;
+                // once, until the agent was registered again
+                if !std::mem::replace(&mut complained, true) {
+                    let masters = &self.candidates;
+                    tracing::warn!(?masters, "no master takes this agent yet; it goes on trying");
+                }
                 // A random share of it, so that agents do not come in step (semantics 220).
                 sleep(backoff.mul_f64(rand::rng().random_range(0.0..1.0))).await;
                 backoff = (backoff * 2).min(self.backoff_max).max(BACKOFF_FIRST);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 use tokio::sync::mpsc;
 
 use super::apply::apply;
@@ -26,7 +26,7 @@ const COMPACT_AFTER: u64 = 16_384;
 /// Why the checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// The file cannot be opened; another agent may be using it.
+    /// The file cannot be opened.
     #[error("cannot open the checkpoint {path}")]
     Open {
         /// The file.
@@ -34,6 +34,9 @@ pub enum CheckpointError {
         /// What the database said.
         source: redb::Error,
     },
+    /// Another process has it open.
+    #[error("another agent runs on {0}")]
+    InUse(PathBuf),
     /// The file is of another layout.
     #[error("the checkpoint {path} has format {found}, and this agent knows format {FORMAT}")]
     Format {
@@ -87,7 +90,14 @@ impl Log {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(|error| open(error.into()))?;
         }
-        let database = Database::create(path).map_err(|error| open(error.into()))?;
+        let database = Database::create(path).map_err(|error| match error {
+            // the work directory, as the operator named it
+            DatabaseError::DatabaseAlreadyOpen => {
+                let work_dir = path.parent().and_then(Path::parent).unwrap_or(path);
+                CheckpointError::InUse(work_dir.to_owned())
+            }
+            error => open(error.into()),
+        })?;
         let found = check_format(&database).map_err(open)?;
         if found != FORMAT {
             return Err(CheckpointError::Format { path: path.to_owned(), found });

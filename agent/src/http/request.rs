@@ -1,9 +1,11 @@
 //! What is read from requests, within limits.
 
+use std::io::Read;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderName};
+use flate2::read::GzDecoder;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
@@ -108,7 +110,12 @@ where
     let content_type = content_type(&request, streams)?;
     let accept = header(&request, &ACCEPT).map(str::to_owned);
     let has_record_type = request.headers().contains_key(&MESSAGE_ACCEPT);
-    let body = read_body(request.into_body()).await?;
+    let packed = header(&request, &CONTENT_ENCODING) == Some("gzip");
+    let mut body = read_body(request.into_body()).await?;
+    if packed {
+        let unpacked = tokio::task::spawn_blocking(move || unpack(&body)).await;
+        body = unpacked.map_err(|_| Box::new(reply::bad_request("The body is no gzip")))??;
+    }
     let call = content_type.decode(&body).map_err(|error| Box::new(undecodable(&error)))?;
     let answer_as = ContentType::accepted_by(accept.as_deref());
     let answer_as = answer_as.ok_or_else(|| Box::new(unacceptable(accept.as_deref(), streams)))?;
@@ -193,11 +200,27 @@ async fn read_body(mut body: Incoming) -> Result<Bytes, Box<Reply>> {
     }
 }
 
+/// Undoes gzip, and stops once there is more than a body may have: a few bytes can hold gigabytes.
+fn unpack(body: &[u8]) -> Result<Bytes, Box<Reply>> {
+    let mut unpacked = Vec::new();
+    let mut limited = GzDecoder::new(body).take(BODY_LIMIT_BYTES as u64 + 1);
+    let read = limited.read_to_end(&mut unpacked);
+    read.map_err(|error| Box::new(reply::bad_request(format!("The body is no gzip: {error}"))))?;
+    if unpacked.len() > BODY_LIMIT_BYTES {
+        return Err(Box::new(larger()));
+    }
+    Ok(unpacked.into())
+}
+
 /// Throws away what still comes: a connection that is closed with bytes unread is reset, and the client
 /// that still writes never sees the answer.
 fn too_large(mut body: Incoming) -> Reply {
     let rest = async move { while let Some(Ok(_)) = body.frame().await {} };
     tokio::spawn(timeout(BODY_TIMEOUT, rest));
+    larger()
+}
+
+fn larger() -> Reply {
     let message = format!("The body is larger than {BODY_LIMIT_BYTES} bytes");
     reply::text(StatusCode::PAYLOAD_TOO_LARGE, message)
 }
@@ -228,6 +251,30 @@ mod tests {
         assert_eq!(query.get("plus"), Some("a b"));
         assert_eq!(query.get("bad"), Some("%zz%"));
         assert_eq!(query.get("absent"), None);
+    }
+
+    fn check_unpacked(packed: &[u8], expected: Result<usize, StatusCode>) {
+        let unpacked = unpack(packed).map(|body| body.len()).map_err(|reply| reply.status());
+        assert_eq!(unpacked, expected);
+    }
+
+    fn packed_zeros(bytes: usize) -> Vec<u8> {
+        use std::io::Write;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&vec![0; bytes]).expect("memory takes all");
+        encoder.finish().expect("memory takes all")
+    }
+
+    #[test]
+    fn a_packed_body_may_be_as_large_as_another() {
+        check_unpacked(&packed_zeros(1000), Ok(1000));
+        check_unpacked(&packed_zeros(BODY_LIMIT_BYTES), Ok(BODY_LIMIT_BYTES));
+        let bomb = packed_zeros(BODY_LIMIT_BYTES + 1);
+        assert!(bomb.len() < BODY_LIMIT_BYTES / 100, "a bomb is small");
+        check_unpacked(&bomb, Err(StatusCode::PAYLOAD_TOO_LARGE));
+        check_unpacked(b"no gzip at all", Err(StatusCode::BAD_REQUEST));
+        let half = packed_zeros(1000);
+        check_unpacked(&half[..half.len() / 2], Err(StatusCode::BAD_REQUEST));
     }
 
     #[test]
