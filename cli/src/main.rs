@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     match arguments.verb.run() {
         Ok(code) => code,
         Err(error) => {
-            say::say(&format!("{error:#}"));
+            say::say(&say::chain(&error));
             exit::FAILED.into()
         }
     }

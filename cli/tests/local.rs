@@ -53,9 +53,16 @@ struct Cluster {
 
 impl Cluster {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with this in its environment.
+    fn start_with(environment: &[(&str, &str)]) -> Self {
         let [port, agent_port] = free_ports();
         let words = ["local", "--json", "--port", &port, "--agent-port", &agent_port];
-        let started = mesolith(&words).stdout(Stdio::piped()).spawn();
+        let mut command = mesolith(&words);
+        command.envs(environment.iter().copied());
+        let started = command.stdout(Stdio::piped()).spawn();
         let mut process = started.expect("mesolith can be run");
         let mut line = String::new();
         let stdout = process.stdout.take().expect("a pipe");
@@ -109,6 +116,39 @@ fn a_command_is_run_and_its_exit_code_is_ours() {
     let output = local(&["echo out; echo err >&2; exit 3"]);
     let shown = (text(&output.stdout), text(&output.stderr), output.status.code());
     assert_eq!(shown, ("out\n".into(), "err\n".into(), Some(3)));
+}
+
+#[test]
+fn a_journal_that_was_cut_short_is_read_from_its_snapshot() {
+    let small = [
+        ("MESOLITH_JOURNAL_SNAPSHOT_ENTRIES", "3"),
+        ("MESOLITH_JOURNAL_SEGMENT_BYTES", "1"),
+        ("MESOLITH_JOURNAL_MAX_BYTES", "0"),
+    ];
+    let mut cluster = Cluster::start_with(&small);
+    let ran = mesolith(&["execute", "--master", cluster.master(), "true"]).status();
+    assert!(ran.expect("mesolith can be run").success());
+    let json = |words: &[&str]| -> serde_json::Value {
+        let output = mesolith(words).output().expect("mesolith can be run");
+        assert!(output.status.success(), "{words:?}: {}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let show = ["quorum", "show", "--json", "--master", cluster.master()];
+    eventually("the history begins later", || json(&show)["first_index"].as_u64() > Some(1));
+    let master = cluster.work_dir().join("master-1");
+    let sound = json(&["replay", "verify", "--json", master.to_str().expect("UTF-8")]);
+    assert!(sound["first"].as_u64() > Some(1), "{sound}");
+    cluster.signal(Signal::SIGTERM);
+    cluster.process.wait().expect("our child");
+}
+
+#[test]
+fn without_an_agent_a_command_is_refused_at_once() {
+    let output = mesolith(&["local", "--agents", "0", "--", "true"]).output();
+    let output = output.expect("mesolith can be run");
+    let shown = text(&output.stderr);
+    assert!(shown.contains("there is no agent that could run the command"), "{shown}");
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]

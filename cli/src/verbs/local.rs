@@ -12,7 +12,7 @@ use super::block_on;
 use crate::execute::{self, Work};
 use crate::exit;
 use crate::interrupt::Interrupts;
-use crate::local::{Cluster, Plan, Shape};
+use crate::local::{Cluster, Plan, Shape, check_own};
 use crate::say::say;
 
 const EXAMPLES: &str = "\
@@ -32,23 +32,23 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Local {
     /// Masters to start: 1, 3 or 5
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, env = "MESOLITH_LOCAL_MASTERS", value_name = "NUMBER", default_value_t = 1)]
     masters: u16,
 
     /// Agents to start
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, env = "MESOLITH_LOCAL_AGENTS", value_name = "NUMBER", default_value_t = 1)]
     agents: u16,
 
     /// Port of the first master
-    #[arg(long, default_value_t = 5050)]
+    #[arg(long, env = "MESOLITH_LOCAL_PORT", default_value_t = 5050)]
     port: u16,
 
     /// Port of the first agent
-    #[arg(long, default_value_t = 5051)]
+    #[arg(long, env = "MESOLITH_LOCAL_AGENT_PORT", default_value_t = 5051)]
     agent_port: u16,
 
     /// Directory of everything the cluster keeps; by default a new one that is removed at the end
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, env = "MESOLITH_LOCAL_WORK_DIR", value_name = "DIR")]
     work_dir: Option<PathBuf>,
 
     /// Print one line of JSON on stdout once the cluster serves, instead of a table
@@ -66,6 +66,10 @@ impl Local {
     }
 
     async fn serve(&self) -> anyhow::Result<ExitCode> {
+        if self.agents == 0 && !self.command.is_empty() {
+            say("--agents 0: there is no agent that could run the command");
+            return Ok(exit::USAGE.into());
+        }
         let (work_dir, _removed_at_the_end) = self.work_dir()?;
         let shape = Shape {
             masters: self.masters,
@@ -121,6 +125,7 @@ impl Local {
     fn work_dir(&self) -> anyhow::Result<(PathBuf, Option<TempDir>)> {
         if let Some(directory) = &self.work_dir {
             let directory = std::path::absolute(directory)?;
+            check_own(&directory)?;
             return Ok((directory, None));
         }
         let temporary = tempfile::Builder::new()

@@ -10,12 +10,12 @@ use clap::{Args, Subcommand};
 use replay::{Journal, JournalError, VerifyError};
 
 use crate::exit;
-use crate::say::say;
+use crate::say::{chain, say};
 
 const EXAMPLES: &str = "\
 DIR is a master's work directory, or a copy of it. The master may be running; nothing is ever written.
 
-Exit codes: 0 all is well; 1 the journal is damaged; 2 there is no journal that can be read.
+Exit codes: 0 all is well; 1 the journal is damaged; 2 there is no journal that can be read, or wrong usage.
 
 Examples:
   mesolith replay log /var/lib/mesolith
@@ -69,6 +69,12 @@ struct Verify {
 impl Replay {
     pub(super) fn run(&self) -> ExitCode {
         quieten_redb();
+        if let Verb::Log(Log { from, to, .. }) = &self.verb
+            && from > to
+        {
+            say(&format!("--from {from} --to {to}: that is no range"));
+            return exit::USAGE.into();
+        }
         let outcome = match &self.verb {
             Verb::Log(log) => {
                 log.print().with_context(|| format!("reading the journal in {}", log.dir.display()))
@@ -80,7 +86,7 @@ impl Replay {
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                say(&format!("{error:#}"));
+                say(&chain(&error));
                 exit_code(&error).into()
             }
         }
@@ -90,6 +96,11 @@ impl Replay {
 impl Log {
     fn print(&self) -> anyhow::Result<()> {
         let journal = Journal::open(&self.dir)?;
+        match journal.last() {
+            Some(last) if last >= self.from => {}
+            Some(last) => say(&format!("the journal ends at {last}")),
+            None => say("the journal holds nothing yet"),
+        }
         let mut stdout = BufWriter::new(io::stdout().lock());
         for line in replay::log(&journal, self.from..=self.to)? {
             let line = match line {

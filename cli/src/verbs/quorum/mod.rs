@@ -107,7 +107,11 @@ async fn connect(address: &Address) -> anyhow::Result<QuorumClient<Channel>> {
     Ok(QuorumClient::new(channel))
 }
 
-/// What a master says no with; its numbers mean nothing to people.
+/// What a master says no with; its numbers mean nothing to people. What the connection breaks with is
+/// said by libraries, in words of theirs.
 fn refusal(status: &tonic::Status) -> anyhow::Error {
+    if std::error::Error::source(status).is_some() {
+        return anyhow::anyhow!("the master was lost before it answered: it may be done, or not");
+    }
     anyhow::anyhow!("{}", status.message())
 }
