@@ -1,7 +1,7 @@
 //! Real clusters of real processes, one master and one agent each, from start to end.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -105,6 +105,17 @@ impl Cluster {
     }
 }
 
+/// What a master answers to `GET /version`.
+fn version(master: &str) -> serde_json::Value {
+    let mut stream = std::net::TcpStream::connect(master).expect("it listens");
+    let request = format!("GET /version HTTP/1.1\r\nHost: {master}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+    serde_json::from_str(body).expect("JSON")
+}
+
 /// A zombie runs no more.
 fn runs(pid: i64) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
@@ -202,6 +213,12 @@ fn listings_and_the_journal_show_what_happened() {
     };
     let master = cluster.master().to_owned();
     run(&["execute", "--master", &master, "--name", "greets", "echo hello"]);
+    let commit = Command::new("git").args(["rev-parse", "HEAD"]).output();
+    // who builds may say another name
+    let is_given = option_env!("MESOLITH_GIT_SHA").is_some();
+    if let Some(commit) = commit.ok().filter(|it| it.status.success() && !is_given) {
+        assert_eq!(version(&master)["git_sha"], text(&commit.stdout).trim());
+    }
     let tasks = run(&["task", "list", "--all", "--json", "--master", &master]);
     let tasks: serde_json::Value = serde_json::from_str(&tasks).expect("JSON");
     assert_eq!(tasks[0]["state"], "TASK_FINISHED", "{tasks}");

@@ -42,10 +42,16 @@ pub(crate) enum Ended {
     TermOver,
 }
 
-/// Follows one run of openraft and tells of leadership until that run is over.
-pub(crate) async fn watch(raft: Raft, limits: Limits, told: Told, gate: Gate) -> Ended {
+/// Follows one run of openraft and tells of leadership until that run is over; `part` is the one that
+/// was told last.
+pub(crate) async fn watch(
+    raft: Raft,
+    limits: Limits,
+    told: Told,
+    gate: Gate,
+    part: &mut Part,
+) -> Ended {
     let (mut metrics, mut closed) = (raft.metrics(), gate.watch());
-    let mut part = Part::Unknown;
     loop {
         let now = metrics.borrow_watched().clone();
         if let Err(reason) = &now.running_state {
@@ -55,8 +61,8 @@ pub(crate) async fn watch(raft: Raft, limits: Limits, told: Told, gate: Gate) ->
             return Ended::TermOver;
         }
         let part_now = part.next(now.id, &now.membership_config);
-        if part_now != part {
-            part = part_now;
+        if part_now != *part {
+            *part = part_now;
             part.tell(now.id);
         }
         let seen = see(&raft, &now, limits, &told).await;

@@ -15,6 +15,7 @@ use crate::fault::Reason;
 use crate::identity::rename_durably;
 use crate::leadership::{self, Ended, Leadership, Limits, Told};
 use crate::membership;
+use crate::part::Part;
 use crate::run::{Core, Run};
 use crate::store::{LogStore, TAIL};
 use crate::upkeep;
@@ -29,6 +30,7 @@ pub(crate) async fn supervise(
     told: Told,
     mut closing: watch::Receiver<bool>,
 ) {
+    let mut part = Part::Unknown;
     loop {
         let Some(run) = current.borrow().clone() else {
             return;
@@ -38,7 +40,8 @@ pub(crate) async fn supervise(
             look_again: Duration::from_millis(core.config.heartbeat_ms),
             without_quorum: Duration::from_millis(2 * core.config.election_ms.1),
         };
-        let watch = leadership::watch(run.raft.clone(), limits, told.clone(), core.gate.clone());
+        let watch =
+            leadership::watch(run.raft.clone(), limits, told.clone(), core.gate.clone(), &mut part);
         let ended = tokio::select! {
             ended = watch => Some(ended),
             _ = closing.wait_for(|closing| *closing) => None,

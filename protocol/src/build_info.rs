@@ -1,14 +1,35 @@
 //! What this build says of itself: whoever builds a release may say more, in the environment of the
-//! compiler. Nothing is asked of the machine, so that the same source and environment make the same
-//! program.
+//! compiler; else the binary says which commit it is of. Nothing else is asked of the machine, so that
+//! the same source and environment make the same program.
+
+use std::sync::OnceLock;
 
 use crate::{API_VERSION, v1};
 
-/// Commit that was built (`MESOLITH_GIT_SHA`).
-pub const GIT_SHA: &str = match option_env!("MESOLITH_GIT_SHA") {
-    Some(sha) => sha,
-    None => "unknown",
-};
+/// What the binary knows of its commit.
+static COMMIT: OnceLock<Commit> = OnceLock::new();
+
+/// The commit that a binary was built from.
+#[derive(Clone, Copy, Debug)]
+pub struct Commit {
+    /// Its name.
+    pub git_sha: &'static str,
+    /// When it was made, in seconds since the epoch.
+    pub time: u32,
+}
+
+/// Tells which commit this is; the first word counts. To be called before anything is answered: this
+/// crate is not built anew for each commit, the binary is.
+pub fn announce(commit: Commit) {
+    // a second word says the same
+    let _ = COMMIT.set(commit);
+}
+
+/// Commit that was built (`MESOLITH_GIT_SHA`, else what the binary announced).
+pub fn git_sha() -> &'static str {
+    let announced = || COMMIT.get().map(|commit| commit.git_sha);
+    option_env!("MESOLITH_GIT_SHA").or_else(announced).unwrap_or("unknown")
+}
 
 /// Who built it (`MESOLITH_BUILD_USER`).
 pub const BUILD_USER: &str = match option_env!("MESOLITH_BUILD_USER") {
@@ -16,10 +37,12 @@ pub const BUILD_USER: &str = match option_env!("MESOLITH_BUILD_USER") {
     None => "unknown",
 };
 
-/// When it was built, in seconds since the epoch (`SOURCE_DATE_EPOCH`, as reproducible builds have it);
-/// 0 if nobody said so.
+/// When it was built, in seconds since the epoch (`SOURCE_DATE_EPOCH`, as reproducible builds have it,
+/// else the time of the commit); 0 if nobody said so.
 pub fn build_time() -> u32 {
-    option_env!("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok()).unwrap_or(0)
+    let announced = || COMMIT.get().map(|commit| commit.time);
+    let given = option_env!("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok());
+    given.or_else(announced).unwrap_or(0)
 }
 
 /// [`build_time`] in words, as `2024-01-01 00:00:00 UTC`.
@@ -34,7 +57,7 @@ pub fn version() -> v1::VersionInfo {
         build_date: Some(build_date()),
         build_time: Some(f64::from(build_time())),
         build_user: Some(BUILD_USER.to_owned()),
-        git_sha: Some(GIT_SHA.to_owned()),
+        git_sha: Some(git_sha().to_owned()),
         ..v1::VersionInfo::default()
     }
 }

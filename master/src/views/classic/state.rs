@@ -70,7 +70,7 @@ pub(crate) fn state(state: &State, host: &Host) -> Vec<u8> {
     let unreachable = state.agents.values().filter(|it| it.unreachable_since.is_some()).count();
     let whole = Whole {
         version: host.version,
-        git_sha: build_info::GIT_SHA,
+        git_sha: build_info::git_sha(),
         git_branch: "",
         git_tag: "",
         build_date: &build_info::build_date(),
