@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use statemachine::agent::{Description, ExecutorReport, Register, TaskReport, Unregister};
+use statemachine::resources::{Name, Scalar};
 use statemachine::task::{Executor, ExecutorExited, Task, Update};
 use statemachine::{
     AgentId, Capabilities, Command, Directive, EventNumber, ExecutorId, Reason, Session, Source,
@@ -18,6 +19,7 @@ use super::container::{Containers, Fate};
 use crate::bug::Bug;
 use crate::cluster::EPOCH_MS;
 use crate::happening::{Happening, Life, Place, Request, TaskName, ToClient};
+use crate::invariants::launches;
 use crate::nature::Nature;
 
 /// Between two looks at the timers.
@@ -301,7 +303,11 @@ impl Agent {
             sent_at: 0,
         };
         self.disk.tasks.insert(name.clone(), known);
-        self.containers.start(self.number, &name, task.executor.clone(), nature);
+        let cpus = task.resources.scalar(&Name::Cpus);
+        let has = statemachine::testing::resources(&self.resources).scalar(&Name::Cpus);
+        let runs = Scalar(self.containers.cpus().0 + cpus.0);
+        nature.oracle.judge(launches::fits(self.number, runs, has));
+        self.containers.start(self.number, &name, (task.executor.clone(), cpus), nature);
         self.observe(&name, TaskState::Starting, nature);
     }
 

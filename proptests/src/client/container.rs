@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use statemachine::resources::Scalar;
 use statemachine::{ExecutorId, TaskState};
 
 use crate::happening::{Happening, TaskName};
@@ -26,6 +27,8 @@ pub struct Container {
     pub run: u64,
     /// The custom executor that it belongs to.
     pub executor: Option<ExecutorId>,
+    /// How many CPUs its task has.
+    pub cpus: Scalar,
     /// How it stands.
     pub fate: Fate,
 }
@@ -44,17 +47,23 @@ impl Containers {
         &mut self,
         agent: u8,
         task: &TaskName,
-        executor: Option<ExecutorId>,
+        (executor, cpus): (Option<ExecutorId>, Scalar),
         nature: &mut Nature,
     ) {
         self.runs += 1;
         let run = self.runs;
-        self.all.insert(task.clone(), Container { run, executor, fate: Fate::Starting });
+        self.all.insert(task.clone(), Container { run, executor, cpus, fate: Fate::Starting });
         let up_ms = nature.dice.between(2, 50);
         let ends_ms = up_ms + nature.dice.between(50, 8_000);
         let end = if nature.dice.chance(850) { TaskState::Finished } else { TaskState::Failed };
         nature.after(up_ms, Happening::Running(agent, task.clone(), run));
         nature.after(ends_ms, Happening::Exit(agent, task.clone(), run, end));
+    }
+
+    /// How many CPUs the tasks have whose processes have not ended.
+    pub fn cpus(&self) -> Scalar {
+        let live = self.all.values().filter(|it| !matches!(it.fate, Fate::Ended(_)));
+        Scalar(live.map(|container| container.cpus.0).sum())
     }
 
     /// A process is up or ends; whether that is news.

@@ -1,7 +1,9 @@
 //! No task is launched twice or on two agents (agents.proto, Launch; issue 2): counted where it
-//! matters, at the containers that agents really start.
+//! matters, at the containers that agents really start. No agent runs more than it has, either.
 
 use std::collections::BTreeMap;
+
+use statemachine::resources::Scalar;
 
 use super::{Violation, demand};
 use crate::happening::TaskName;
@@ -25,4 +27,12 @@ impl Launches {
     pub fn count(&self) -> usize {
         self.started.len()
     }
+}
+
+/// An agent's tasks have so many CPUs in all once one more is started, and the agent has so many: of what
+/// the master counts as free, nothing runs.
+pub fn fits(agent: u8, runs: Scalar, has: Scalar) -> Result<(), Violation> {
+    demand(runs <= has, "no agent runs more than it has", || {
+        format!("tasks with cpus:{runs} on agent {agent}, which has cpus:{has}")
+    })
 }
