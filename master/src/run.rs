@@ -88,6 +88,8 @@ pub async fn run_on(
         failed = work(&config, identity, (place, seen), &doors) => failed,
     };
     served.abort();
+    // its end is that it was aborted; the port is free only then
+    let _ = served.await;
     doors.close().await;
     ran
 }
