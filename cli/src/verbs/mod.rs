@@ -11,6 +11,7 @@ mod maintenance;
 mod master;
 mod quorum;
 mod replay;
+mod role;
 mod task_list;
 mod task_log;
 
@@ -55,6 +56,7 @@ pub(crate) enum Verb {
     /// Look at frameworks
     #[command(subcommand)]
     Framework(Framework),
+    Role(role::Role),
     Maintenance(maintenance::Maintenance),
     Quorum(quorum::Quorum),
     Replay(replay::Replay),
@@ -109,6 +111,7 @@ impl Verb {
             Self::Master(verb) => verb.run(),
             Self::Agent(verb) => verb.run(),
             Self::Framework(Framework::List(verb)) => verb.run(),
+            Self::Role(verb) => verb.run(),
             Self::Maintenance(verb) => verb.run(),
             Self::Quorum(verb) => verb.run(),
             Self::Replay(verb) => Ok(verb.run()),

@@ -131,7 +131,7 @@ impl Tree {
             let place = self.place(node);
             match self.kind(node) {
                 Kind::Role(role) if is_due(role) => self.due.insert(place),
-                _ => self.due.remove(&place),
+                Kind::Role(_) | Kind::Group(_) | Kind::Client(_) => self.due.remove(&place),
             };
         }
     }
