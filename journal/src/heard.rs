@@ -1,4 +1,5 @@
-//! Who leads, as a journal that does not run hears it from those who still talk to it.
+//! When a leader was last heard, and who it was: for a follower that would go on to believe in one that
+//! is gone, and for a journal that does not run and hears only from those who still talk to it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,8 +14,8 @@ use crate::status::MemberStatus;
 /// How long a leader's last word counts: a leader tries a member that is away twice a second.
 const COUNTS_FOR: Duration = Duration::from_secs(2);
 
-/// Who leads, as a journal that does not run hears it: a member whose disk is full takes part in
-/// nothing, and the leader talks to it all the same. Clones share it.
+/// The leader's last word. A member whose disk is full takes part in nothing, and the leader talks to it
+/// all the same; one that hears nobody follows nobody. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Heard(Arc<Mutex<Known>>);
 
@@ -33,6 +34,11 @@ impl Heard {
         let member = known.members.iter().find(|member| member.node == node);
         let member = member.filter(|_| at.elapsed() < COUNTS_FOR)?;
         Some((node, member.address.clone()))
+    }
+
+    /// Whether any leader was heard lately.
+    pub(crate) fn any_lately(&self) -> bool {
+        self.lock().leader.is_some_and(|(_, _, at)| at.elapsed() < COUNTS_FOR)
     }
 
     /// Everyone, as of the last run.
@@ -59,7 +65,8 @@ impl Heard {
         }
     }
 
-    fn note(&self, vote: &Vote) {
+    /// Takes note of who sent an append.
+    pub(crate) fn note(&self, vote: &Vote) {
         let (term, node) = (vote.leader_id.term, vote.leader_id.voted_for);
         let mut known = self.lock();
         // what an earlier leader sends late says nothing

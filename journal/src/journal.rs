@@ -124,7 +124,11 @@ impl Journal {
         let supervisor = tokio::spawn(supervise(
             core.clone(),
             current_sender,
-            Told { leadership: Arc::new(leadership_sender), lease: lease.clone() },
+            Told {
+                leadership: Arc::new(leadership_sender),
+                lease: lease.clone(),
+                heard: core.heard.clone(),
+            },
             closing,
         ));
         let closing = Closing {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::error::Report;
 use crate::gate::Gate;
+use crate::heard::Heard;
 use crate::lease::Lease;
 use crate::part::Part;
 use crate::raft::{Raft, TypeConfig};
@@ -83,6 +84,7 @@ pub(crate) async fn watch(
 pub(crate) struct Told {
     pub(crate) leadership: Arc<watch::Sender<Leadership>>,
     pub(crate) lease: Lease,
+    pub(crate) heard: Heard,
 }
 
 impl Told {
@@ -133,7 +135,8 @@ async fn see(
     let membership = now.membership_config.membership();
     let leader = now.current_leader.and_then(|id| Some((id, membership.get_node(&id)?)));
     match leader {
-        Some((id, member)) if id != now.id => {
+        // openraft goes on to name a leader that is gone until another is elected
+        Some((id, member)) if id != now.id && told.heard.any_lately() => {
             Leadership::Follower { leader: (id, member.address.clone()) }
         }
         _ => Leadership::Electing,

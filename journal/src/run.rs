@@ -101,6 +101,7 @@ impl Core {
             replica: replica.clone(),
             identity,
             split: Split::default(),
+            heard: self.heard.clone(),
         };
         Ok(Run { raft, replica, server })
     }

@@ -17,6 +17,7 @@ use super::message::{
 };
 use super::receive::receive;
 use crate::chain::Hash;
+use crate::heard::Heard;
 use crate::identity::{Identity, read};
 use crate::raft::{Raft, TypeConfig};
 use crate::replica::Replica;
@@ -34,6 +35,7 @@ pub(crate) struct Server {
     pub(crate) replica: Replica,
     pub(crate) identity: Arc<RwLock<Identity>>,
     pub(crate) split: Split,
+    pub(crate) heard: Heard,
 }
 
 /// Why a leader's entries were refused, when its journal is another; logged once in a run.
@@ -74,6 +76,7 @@ impl Server {
             Ask::Append(request) => {
                 let mut follow = self.replica.store.downgrade().follow();
                 let request = fitting(request, hash, &mut follow, &self.split)?;
+                self.heard.note(&request.vote);
                 let response = self.raft.append_entries(request).await;
                 response.map(Answer::Append).map_err(|error| refused(&error))
             }
@@ -111,6 +114,7 @@ impl Server {
         // not the server: an idle stream would hold the files of a journal that is shut down
         let (mut refuse, identity) = (Some(refuse), self.identity.clone());
         let (mut follow, split) = (self.replica.store.downgrade().follow(), self.split.clone());
+        let heard = self.heard.clone();
         let opened = stream::unfold(requests, |mut requests| async move {
             requests.next().await.map(|request| (request, requests))
         })
@@ -119,6 +123,7 @@ impl Server {
             let opened = opened
                 .and_then(|Opened { message, hash }| fitting(message, hash, &mut follow, &split));
             opened
+                .inspect(|append| heard.note(&append.vote))
                 .inspect_err(|error| {
                     if let Some(refuse) = refuse.take() {
                         // nobody listens any more when the peer hung up

@@ -34,13 +34,16 @@ impl WeakLog {
         Follow { log: self, last: None }
     }
 
-    /// The first of these entries in whose place another is known to be committed here.
-    fn replaced<'a>(&self, mut ids: impl Iterator<Item = &'a LogId>) -> Option<LogId> {
+    /// The first of these entries, which a leader in `term` sends, in whose place another is known to be
+    /// committed here. What was committed in a later term only shows that the leader is deposed, and
+    /// openraft tells it so.
+    fn replaced<'a>(&self, term: u64, mut ids: impl Iterator<Item = &'a LogId>) -> Option<LogId> {
         let log = LogStore(self.0.upgrade()?);
         let committed = log.committed()?.index;
         let differs = |at: &LogId| {
             let mark = log.mark(at.index).ok().flatten();
-            mark.is_some_and(|mark| mark.log_id() != *at)
+            let log_id = mark.map(|mark| mark.log_id());
+            log_id.is_some_and(|here| here != *at && here.leader_id.term <= term)
         };
         ids.find(|at| at.index <= committed && differs(at)).copied()
     }
@@ -70,7 +73,8 @@ impl Follow {
         expected: Option<Hash>,
     ) -> Result<(), TransportError> {
         let ids = request.entries.iter().map(|entry| &entry.log_id);
-        if let Some(at) = self.log.replaced(request.prev_log_id.iter().chain(ids)) {
+        let term = request.vote.leader_id.term;
+        if let Some(at) = self.log.replaced(term, request.prev_log_id.iter().chain(ids)) {
             return Err(TransportError(format!(
                 "another entry than the leader's is committed here at {}: a majority has lost what it \
                  had promised, and this member does not follow it",

@@ -84,3 +84,21 @@ async fn nothing_is_committed_after_a_refused_proposal_of_its_term() {
     quorum.commit(10..20).await;
     quorum.agree(0..20).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_hears_nobody_follows_nobody() {
+    let mut quorum = Quorum::form(3, |_| {}).await;
+    let (leader, _) = quorum.leader().await;
+    let others: Vec<u64> = quorum.nodes.keys().copied().filter(|id| *id != leader).collect();
+    let left = quorum.nodes[&others[0]].journal.clone();
+    let follows = |leadership: &Leadership| matches!(leadership, Leadership::Follower { .. });
+    eventually("a follower", || follows(&left.leadership().borrow()).then_some(())).await;
+    quorum.stop(others[1]).await;
+    quorum.stop(leader).await;
+    eventually("it to notice", || {
+        (*left.leadership().borrow() == Leadership::Electing).then_some(())
+    })
+    .await;
+    quorum.start(leader).await.expect("its directory is whole");
+    quorum.commit(0..10).await;
+}

@@ -71,8 +71,18 @@ async fn who_remembers_what_was_committed_does_not_follow_those_who_forgot() {
 
 /// Sends an empty append that begins at the entry `at`, as another leader in a later term would.
 async fn heartbeat(journal: &Journal, at: (u64, u64), hash: Option<Vec<u8>>) -> String {
+    heartbeat_in(50, journal, at, hash).await
+}
+
+/// The same, in this term.
+async fn heartbeat_in(
+    term: u64,
+    journal: &Journal,
+    at: (u64, u64),
+    hash: Option<Vec<u8>>,
+) -> String {
     let request = AppendEntriesRequest::<TypeConfig> {
-        vote: openraft::Vote::new_committed(50, 2),
+        vote: openraft::Vote::new_committed(term, 2),
         prev_log_id: Some(log_id(at.0, at.1)),
         entries: vec![],
         leader_commit: None,
@@ -95,6 +105,10 @@ async fn an_append_that_does_not_fit_what_is_here_is_refused() {
     })
     .await;
     let (term, last, hash) = (status.term, status.last_index, status.hash.expect("a journal"));
+    // one that was deposed still sends what it had: nothing is lost
+    assert_eq!(heartbeat_in(0, journal, (0, last), None).await, "taken");
+    let state = journal.status().state;
+    assert!(!state.contains("lost"), "{state}");
     let refused = heartbeat(journal, (term, last), Some(vec![7; 32])).await;
     assert!(refused.contains("differ before entry"), "{refused}");
     let refused = heartbeat(journal, (40, last), Some(hash.0.to_vec())).await;
