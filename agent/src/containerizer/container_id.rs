@@ -16,6 +16,11 @@ pub(crate) fn within(parent: &str) -> String {
     format!("{parent}{SEPARATOR}{}", new())
 }
 
+/// Whether this could be a container's name.
+pub(crate) fn is_one(name: &str) -> bool {
+    name.split(SEPARATOR).all(|part| Uuid::parse_str(part).is_ok())
+}
+
 /// What a container is called beside others with its parent.
 pub(crate) fn own(id: &str) -> &str {
     id.rsplit(SEPARATOR).next().unwrap_or(id)

@@ -9,6 +9,7 @@ use std::path::Path;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::container_id;
 use super::launcher::end_orphans;
 use crate::shim::process::Process;
 use crate::shim::spec::{Exit, Killed, RuntimeDirectory};
@@ -52,6 +53,11 @@ pub(crate) fn remove_unknown(runtime_dir: &Path, known: &BTreeSet<String>) -> io
         let entry = entry?;
         let is_known = entry.file_name().to_str().is_some_and(|name| known.contains(name));
         if is_known || !entry.file_type()?.is_dir() {
+            continue;
+        }
+        // what has another name is somebody else's
+        if !entry.file_name().to_str().is_some_and(container_id::is_one) {
+            tracing::warn!(directory = %entry.path().display(), "leaving what is no container");
             continue;
         }
         let directory = RuntimeDirectory(entry.path());
@@ -114,12 +120,14 @@ mod tests {
 
     #[test]
     fn unknown_containers_are_removed() {
-        let (temporary, directory) = directory();
-        fs::create_dir(&directory.0).expect("made");
-        fs::create_dir(temporary.path().join("known")).expect("made");
-        let known = BTreeSet::from(["known".to_owned()]);
-        remove_unknown(temporary.path(), &known).expect("removed");
-        assert!(!directory.0.exists());
-        assert!(temporary.path().join("known").exists());
+        let temporary = tempfile::tempdir().expect("a temporary directory");
+        let (known, unknown) = (container_id::new(), container_id::new());
+        let names = [known.clone(), unknown.clone(), container_id::within(&unknown), "docs".into()];
+        for name in &names {
+            fs::create_dir(temporary.path().join(name)).expect("made");
+        }
+        remove_unknown(temporary.path(), &BTreeSet::from([known])).expect("removed");
+        let left = names.map(|name| temporary.path().join(name).exists());
+        assert_eq!(left, [true, false, false, true], "what is no container is left alone");
     }
 }
