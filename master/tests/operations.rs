@@ -198,6 +198,10 @@ async fn operators_set_quotas() {
     assert_eq!(operator(&address, &set("a", one.clone(), two.clone(), true)).await.status, 200);
     assert_eq!(operator(&address, &set("a", two.clone(), one.clone(), true)).await.status, 400);
     assert_eq!(operator(&address, &set("*", one.clone(), two.clone(), true)).await.status, 400);
+    let config = json!({"role": "a", "limits": two});
+    let twice =
+        json!({"type": "UPDATE_QUOTA", "update_quota": {"quota_configs": [config, config]}});
+    assert_eq!(operator(&address, &twice).await.status, 400);
     let status = json!({
         "infos": [{"role": "a", "guarantee": [
             {"name": "cpus", "type": "SCALAR", "scalar": scalar(1.0)},

@@ -1,7 +1,7 @@
 //! Quotas of roles: `GET_QUOTA`, `UPDATE_QUOTA`, the older `SET_QUOTA` and `REMOVE_QUOTA`, and `/quota`
 //! (semantics 185 to 188, 293).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -52,7 +52,11 @@ pub(super) async fn answer(
     }
     let update = call.update_quota.unwrap_or_default();
     let quotas = update.quota_configs.iter().map(read_config).collect::<Result<_, _>>();
-    let quotas = quotas.map_err(Refusal::BadRequest)?;
+    let quotas: Vec<(Role, Quota)> = quotas.map_err(Refusal::BadRequest)?;
+    let mut roles = BTreeSet::new();
+    if let Some((role, _)) = quotas.iter().find(|(role, _)| !roles.insert(role)) {
+        return Err(Refusal::BadRequest(format!("UPDATE_QUOTA names role '{role}' twice")));
+    }
     let force = update.force.unwrap_or(false);
     match ask(master, term, SetQuotas { quotas, force, before: Before::Any }).await? {
         Err(Rejection::Conflict(text)) => Err(Refusal::BadRequest(text.to_string())),
