@@ -93,6 +93,11 @@ impl Role {
         self.strip_prefix(&**other).is_some_and(|rest| rest.starts_with('/'))
     }
 
+    /// Whether this is `other` or a sub-role of it.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self == other || self.is_below(other)
+    }
+
     /// How many levels its name has: 1 for `eng`, 2 for `eng/web`.
     pub fn depth(&self) -> usize {
         self.split('/').count()

@@ -289,9 +289,7 @@ impl<T: Trace> Search<'_, T> {
 /// What a role may be given: what is not reserved, and what is reserved for it or an ancestor
 /// (semantics 175).
 fn open_to(left: &Resources, role: &Role) -> Resources {
-    left.filtered(|resource| {
-        resource.role().is_none_or(|reserved| reserved == role || role.is_below(reserved))
-    })
+    left.filtered(|resource| resource.role().is_none_or(|reserved| role.is_within(reserved)))
 }
 
 fn understands(capabilities: Capabilities, resource: &Resource) -> bool {

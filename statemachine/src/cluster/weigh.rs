@@ -53,7 +53,7 @@ impl Decide for Weigh {
 /// Whether a framework is in this role or below it.
 fn is_active(state: &State, role: &Role) -> bool {
     let mut roles = state.frameworks.values().flat_map(|it| it.description.roles.iter());
-    roles.any(|it| it == role || it.is_below(role))
+    roles.any(|it| it.is_within(role))
 }
 
 impl Fold for WeightsUpdated {

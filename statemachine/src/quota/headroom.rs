@@ -12,8 +12,6 @@ use crate::state::State;
 #[derive(Debug)]
 pub struct Headroom<'a> {
     accounts: BTreeMap<&'a str, Account<'a>>,
-    /// Top roles that have less than they are guaranteed, behind the first part of their names.
-    due: BTreeSet<(&'a str, &'a str)>,
     /// What the guarantees that are not met still need, in all; no entry for what is not guaranteed.
     required: BTreeMap<&'a Name, i64>,
     /// How much of that is free and could be offered.
@@ -71,7 +69,7 @@ impl<'a> Headroom<'a> {
             }
         }
         let (required, available) = (BTreeMap::new(), BTreeMap::new());
-        Self { accounts, due: BTreeSet::new(), required, available }
+        Self { accounts, required, available }
     }
 
     fn sum_up(&mut self, state: &'a State) {
@@ -80,11 +78,6 @@ impl<'a> Headroom<'a> {
         self.required = names.into_iter().map(|name| (name, self.needed(name))).collect();
         if self.is_met() {
             return;
-        }
-        let tops = self.accounts.iter().filter(|(_, account)| account.is_top);
-        let tops: Vec<_> = tops.map(|(role, _)| *role).collect();
-        for top in tops {
-            self.note_due(top);
         }
         let mut free = Quantities::default();
         for id in state.book.free.keys() {
@@ -121,17 +114,11 @@ impl<'a> Headroom<'a> {
 
     /// Whether a role of the top level or any below it has less than it is guaranteed.
     pub fn may_be_due(&self, role: &Role) -> bool {
-        let first = self.due.range((&**role, "")..).next();
-        first.is_some_and(|(root, _)| *root == &**role)
-    }
-
-    fn note_due(&mut self, top: &'a str) {
-        let root = top.split_once('/').map_or(top, |(root, _)| root);
-        if self.required.keys().any(|name| self.needs(top, name, None) > 0) {
-            self.due.insert((root, top));
-        } else {
-            self.due.remove(&(root, top));
-        }
+        let below = format!("{role}/");
+        let below = self.accounts.range(&*below..).take_while(|(it, _)| it.starts_with(&below));
+        let mut tops = below.filter(|(_, account)| account.is_top).map(|(it, _)| *it);
+        let needs = |role: &str| self.required.keys().any(|name| self.needs(role, name, None) > 0);
+        needs(role) || tops.any(needs)
     }
 
     /// As much of what is free as a role may be offered, and what bound it if that is not all. What is
@@ -191,9 +178,6 @@ impl<'a> Headroom<'a> {
         for ((name, before), after) in names.into_iter().zip(before).zip(after) {
             *self.required.entry(name).or_default() -= before - after;
             *self.available.entry(name).or_default() -= gets.get(name).0;
-        }
-        if let Some(top) = top.filter(|_| !self.due.is_empty()) {
-            self.note_due(top);
         }
     }
 

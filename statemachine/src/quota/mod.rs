@@ -43,7 +43,7 @@ impl Quota {
 
 /// Whether what is held of this counts for the quota of the role that holds it: reservations count
 /// for the role they are made for instead, and what may be taken back counts for nobody.
-pub(crate) fn counts(resource: &Resource) -> bool {
+pub fn counts(resource: &Resource) -> bool {
     resource.reservations.is_empty() && !resource.revocable
 }
 

@@ -99,7 +99,7 @@ fn check_consumption(next: &State, changed: &[&Role]) -> Result<(), Rejection> {
     let consumption = next.consumption();
     for role in changed {
         let Some(quota) = next.quotas.get(*role) else { continue };
-        let offers = next.offers.values().filter(|offer| counts_for(offer, role));
+        let offers = next.offers.values().filter(|offer| offer.role.is_within(role));
         let offered = offers.flat_map(|offer| &offer.resources).filter(|it| counts(it));
         let offered = Quantities::of(offered);
         for (name, limit) in &quota.limits {
@@ -216,10 +216,6 @@ fn is_in_the_way(
         || lacking
             .iter()
             .any(|(name, lacks)| *lacks > Scalar(0) && holds(name) && !is_guaranteed(name))
-}
-
-fn counts_for(offer: &Offer, role: &Role) -> bool {
-    offer.role == *role || offer.role.is_below(role)
 }
 
 fn change(state: &mut State, quotas: &[(Role, Quota)]) {

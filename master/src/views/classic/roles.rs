@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use statemachine::quota::Amounts;
+use statemachine::quota::{self, Amounts};
 use statemachine::resources::{Resource, Resources, Value};
 use statemachine::{Role, State};
 
@@ -73,11 +73,9 @@ fn row(state: &State, name: &Role, view: &RoleView, consumed: Option<&Resources>
 fn consumption(rows: &BTreeMap<Role, RoleView>) -> BTreeMap<String, Resources> {
     let mut consumption: BTreeMap<String, Resources> = BTreeMap::new();
     for (role, view) in rows {
-        let is_counted = |it: &Resource| {
-            it.reservations.is_empty() && !it.revocable && matches!(it.value, Value::Scalar(_))
-        };
-        let mut counted = view.allocated.filtered(is_counted);
-        counted.add_all(&view.reserved.filtered(|it| matches!(it.value, Value::Scalar(_))));
+        let is_scalar = |it: &Resource| matches!(it.value, Value::Scalar(_));
+        let mut counted = view.allocated.filtered(|it| quota::counts(it) && is_scalar(it));
+        counted.add_all(&view.reserved.filtered(is_scalar));
         for above in role.ancestors().chain([role.clone()]) {
             consumption.entry(above.to_string()).or_default().add_all(&counted);
         }
