@@ -99,7 +99,7 @@ fn candidates<'a>(
 }
 
 /// Whether this is worth an offer, as somebody who has these minimums sees it.
-fn is_enough(minimums: &[Amounts], quantities: &Quantities) -> bool {
+pub(super) fn is_enough(minimums: &[Amounts], quantities: &Quantities) -> bool {
     let has =
         |minimum: &Amounts| minimum.iter().all(|(name, amount)| quantities.get(name) >= *amount);
     minimums.is_empty() || minimums.iter().any(has)
@@ -107,7 +107,7 @@ fn is_enough(minimums: &[Amounts], quantities: &Quantities) -> bool {
 
 /// To whom a round over the agents gives.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Round {
+pub(super) enum Round {
     /// Roles that are due something by a guarantee.
     Guarantees,
     /// All, by their shares.
@@ -127,18 +127,18 @@ struct Cycle<'a, T> {
 }
 
 /// One agent, as far as it bears on who may take what is free.
-struct Lot<'a> {
+pub(super) struct Lot<'a> {
     agent: AgentId,
     description: &'a Description,
     /// Frameworks that take no GPUs are not to have it.
     has_gpus: bool,
     /// It is in another region than the masters.
     is_remote: bool,
-    refusals: Option<&'a Refusals>,
+    pub(super) refusals: Option<&'a Refusals>,
 }
 
 impl<'a> Lot<'a> {
-    fn new(agent: &'a Agent, state: &'a State, settings: &Settings) -> Self {
+    pub(super) fn new(agent: &'a Agent, state: &'a State, settings: &Settings) -> Self {
         let description = &*agent.description;
         let has_gpus = settings.filter_gpu_resources && agent.total.scalar(&Name::Gpus) > Scalar(0);
         let region = description.domain.as_ref().map(|domain| &domain.region);
@@ -208,15 +208,16 @@ fn outermost(resources: &Resources) -> Vec<&Role> {
     outermost
 }
 
-struct Search<'a, T> {
-    tree: &'a Tree,
-    headroom: &'a Headroom<'a>,
-    settings: &'a Settings,
-    round: Round,
-    now: Time,
-    trace: &'a mut T,
-    lot: &'a Lot<'a>,
-    left: &'a Resources,
+/// A search for whoever takes what is left of one agent.
+pub(super) struct Search<'a, T> {
+    pub(super) tree: &'a Tree,
+    pub(super) headroom: &'a Headroom<'a>,
+    pub(super) settings: &'a Settings,
+    pub(super) round: Round,
+    pub(super) now: Time,
+    pub(super) trace: &'a mut T,
+    pub(super) lot: &'a Lot<'a>,
+    pub(super) left: &'a Resources,
 }
 
 impl<T: Trace> Search<'_, T> {
@@ -251,7 +252,7 @@ impl<T: Trace> Search<'_, T> {
     }
 
     /// What a framework can take of what is open to its role (semantics 176).
-    fn fit(
+    pub(super) fn fit(
         &self,
         client: &Client,
         (open, quantities): (&Resources, &Quantities),
@@ -288,7 +289,7 @@ impl<T: Trace> Search<'_, T> {
 
 /// What a role may be given: what is not reserved, and what is reserved for it or an ancestor
 /// (semantics 175).
-fn open_to(left: &Resources, role: &Role) -> Resources {
+pub(super) fn open_to(left: &Resources, role: &Role) -> Resources {
     left.filtered(|resource| resource.role().is_none_or(|reserved| role.is_within(reserved)))
 }
 

@@ -141,8 +141,19 @@ pub(super) fn blocks(
     candidate: &Resources,
     now: Time,
 ) -> bool {
-    let mut filters = refusals.get(client).into_iter().flatten();
-    filters.any(|filter| filter.until > now && filter.resources.contains(candidate))
+    refused_until(refusals, client, candidate, now).is_some()
+}
+
+/// How long what is refused of an agent stands in the way of this candidate.
+pub(super) fn refused_until(
+    refusals: &Refusals,
+    client: &(FrameworkId, Role),
+    candidate: &Resources,
+    now: Time,
+) -> Option<Time> {
+    let filters = refusals.get(client).into_iter().flatten();
+    let blocking = filters.filter(|filter| filter.until > now);
+    blocking.filter(|filter| filter.resources.contains(candidate)).map(|filter| filter.until).max()
 }
 
 #[cfg(test)]

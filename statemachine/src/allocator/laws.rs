@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::filters::blocks;
-use super::{Step, allocate};
+use super::{Question, Step, Verdict, allocate, explain};
 use crate::offer::{Decline, Operation};
+use crate::quota::Amounts;
 use crate::testing::{World, command_task};
 use crate::{Context, FrameworkId};
 
@@ -116,6 +117,35 @@ proptest! {
         let replica = allocate(&world.replica, &context(&world, seed), None, &mut second);
         prop_assert_eq!(offers, replica);
         prop_assert_eq!(first, second);
+    }
+
+    #[test]
+    fn what_is_explained_is_what_happens(
+        mut world in any_world(),
+        answers in prop::collection::vec((any::<bool>(), 0u8..20), 1..8),
+        rounds in 0usize..4,
+        seed in any::<u64>(),
+    ) {
+        for _ in 0..rounds {
+            world.allocate();
+            answer(&mut world, &answers);
+            world.pass_ms(3_000);
+        }
+        let context = context(&world, seed);
+        let made = allocate(&world.state, &context, None, &mut ());
+        for framework in world.state.frameworks.keys() {
+            let question =
+                Question { framework: *framework, role: None, agent: None, needs: Amounts::new() };
+            for answer in explain(&world.state, &context, &question) {
+                for (agent, verdict) in &answer.agents {
+                    let is_made = made.iter().any(|offer| {
+                        (offer.framework, &offer.role, offer.agent) == (*framework, &answer.role, *agent)
+                    });
+                    let is_had = matches!(verdict, Verdict::Offered(_));
+                    prop_assert!(is_had || (*verdict == Verdict::Next) == is_made, "{verdict:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -6,10 +6,13 @@
 //! allocate    agents in random order, each to the first in the tree that can take it
 //! ```
 
+#[cfg(test)]
+mod answers;
 mod book;
 mod cycle;
 #[cfg(test)]
 mod eligibility;
+mod explain;
 #[cfg(test)]
 mod fairness;
 mod filters;
@@ -18,10 +21,12 @@ mod laws;
 mod shuffle;
 mod trace;
 mod tree;
+mod words;
 
 pub(crate) use book::exclusive;
 pub use book::{Book, Holding};
 pub use cycle::{OFFERS_PER_CYCLE_MAX, allocate};
+pub use explain::{Inactive, Question, RoleAnswer, Standing, Verdict, explain};
 pub use filters::{Filters, OFFER_FILTERS_MAX, OfferFilter};
 pub use trace::{Obstacle, Skip, Step, Trace};
 
