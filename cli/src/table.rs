@@ -25,6 +25,13 @@ pub(crate) fn print<R: Row>(rows: &[R], json: bool) -> io::Result<()> {
     stdout.write_all(render(rows).as_bytes())
 }
 
+/// Prints one JSON object on stdout.
+pub(crate) fn print_object(object: &impl Serialize) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    serde_json::to_writer(&mut stdout, object)?;
+    writeln!(stdout)
+}
+
 fn render<R: Row>(rows: &[R]) -> String {
     let mut lines = vec![R::HEADINGS.iter().map(ToString::to_string).collect::<Vec<_>>()];
     lines.extend(rows.iter().map(Row::cells));

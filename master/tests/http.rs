@@ -72,6 +72,52 @@ async fn a_head_says_how_long_the_body_would_be() {
     }
 }
 
+/// gaps 31
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_explained_who_is_offered_what() {
+    let cluster = Cluster::start(1).await;
+    let address = cluster.leader().await;
+    let _agent = Agent::connect(&address, hello("cpus:4;mem:1024")).await;
+    let mut greedy = Scheduler::subscribe(&address, info("greedy")).await;
+    greedy.offer().await;
+    let waiting = Scheduler::subscribe(&address, info("waiting")).await;
+    let ask = |of: &str, more: &str| {
+        let path = format!("/explain?framework_id={of}{more}");
+        let address = address.clone();
+        async move { get(&address, &path).await }
+    };
+    let verdict = |answer: &Answer| {
+        let agent = answer.json()["roles"][0]["agents"][0].clone();
+        (agent["verdict"].as_str().map(str::to_owned), agent["message"].as_str().map(str::to_owned))
+    };
+    let answer = ask(&greedy.id, "").await;
+    assert_eq!(verdict(&answer).0.as_deref(), Some("OFFERED"));
+    let agent_id = answer.json()["roles"][0]["agents"][0]["agent_id"].clone();
+    let agent_id = agent_id.as_str().expect("an id");
+    let answer = ask(&waiting.id, &format!("&agent_id={agent_id}&needs=cpus%3A4%3Bmem%3A1024")).await;
+    let (taken, message) = verdict(&answer);
+    assert_eq!(taken.as_deref(), Some("TAKEN"));
+    assert!(message.is_some_and(|message| message.contains(&greedy.id)), "names who has it");
+    let answer = ask(&waiting.id, "&needs=cpus:5").await;
+    assert_eq!(verdict(&answer).0.as_deref(), Some("TOO_SMALL"));
+
+    for (query, expected) in [
+        ("", "explaining needs 'framework_id', as in /explain?framework_id=…".to_owned()),
+        ("framework_id=x", "no framework 'x' is known".into()),
+        ("framework_id=ID&agent_id=y", "no agent 'y' is known".into()),
+        ("framework_id=ID&role=z", "framework 'ID' does not subscribe to role 'z'".into()),
+        ("framework_id=ID&needs=cpus:1|mem:1", "needs: 'cpus:1|mem:1' names alternatives".into()),
+        (
+            "framework_id=ID&needs=cpus",
+            "needs: 'cpus' is not of the form name:amount;name:amount with amounts above 0".into(),
+        ),
+    ] {
+        let path = format!("/explain?{}", query.replace("ID", &waiting.id).replace('|', "%7C"));
+        let answer = get(&address, &path).await;
+        assert_eq!((answer.status, answer.text()), (400, expected.replace("ID", &waiting.id)));
+    }
+}
+
 /// semantics 24, 43 to 54
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scheduler_calls_are_checked_in_order() {

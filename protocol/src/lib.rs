@@ -15,6 +15,7 @@ pub mod attribute;
 pub mod build_info;
 pub mod domain;
 pub mod duration_text;
+pub mod explanation;
 pub mod id;
 pub mod resource;
 pub mod role;

@@ -2,6 +2,7 @@
 
 mod address;
 mod events;
+mod explain;
 mod http;
 mod leader;
 mod operator;

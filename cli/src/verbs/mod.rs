@@ -5,6 +5,7 @@ mod agent_change;
 mod agent_list;
 mod completions;
 mod execute;
+mod framework_explain;
 mod framework_list;
 mod local;
 mod maintenance;
@@ -74,6 +75,7 @@ pub(crate) enum Task {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Framework {
     List(framework_list::FrameworkList),
+    Explain(framework_explain::FrameworkExplain),
 }
 
 impl Arguments {
@@ -111,6 +113,7 @@ impl Verb {
             Self::Master(verb) => verb.run(),
             Self::Agent(verb) => verb.run(),
             Self::Framework(Framework::List(verb)) => verb.run(),
+            Self::Framework(Framework::Explain(verb)) => verb.run(),
             Self::Role(verb) => verb.run(),
             Self::Maintenance(verb) => verb.run(),
             Self::Quorum(verb) => verb.run(),

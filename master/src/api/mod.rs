@@ -4,6 +4,7 @@ mod agent_calls;
 mod body;
 mod classic;
 mod compress;
+mod explain;
 mod leader;
 mod maintenance;
 mod operator;
@@ -65,6 +66,7 @@ async fn dispatch(
     match route {
         Route::Scheduler => scheduler::answer(master, parts, body).await,
         Route::Operator => operator::answer(master, parts, body).await,
+        Route::Explain => explain::answer(master, parts).await,
         Route::Prometheus => Ok(prometheus::answer(master)),
         Route::Classic(endpoint) => classic::answer(master, endpoint, parts, &body).await,
     }

@@ -6,6 +6,7 @@ pub(super) enum Route {
     Scheduler,
     Operator,
     Prometheus,
+    Explain,
     Classic(Endpoint),
 }
 
@@ -37,11 +38,12 @@ pub(super) enum Endpoint {
 }
 
 /// Known paths, without the `/master` that may stand before each.
-const ROUTES: [(&str, Route); 25] = [
+const ROUTES: [(&str, Route); 26] = [
     ("api/v1/scheduler", Route::Scheduler),
     ("api/v1", Route::Operator),
     ("metrics/snapshot", Route::Classic(Endpoint::MetricsSnapshot)),
     ("metrics", Route::Prometheus),
+    ("explain", Route::Explain),
     ("health", Route::Classic(Endpoint::Health)),
     ("version", Route::Classic(Endpoint::Version)),
     ("state", Route::Classic(Endpoint::State)),

@@ -2,6 +2,7 @@
 //! a view is a clone that shares everything.
 
 pub(crate) mod classic;
+pub(crate) mod explanation;
 pub(crate) mod json;
 pub(crate) mod operator;
 pub(crate) mod response;
