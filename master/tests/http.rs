@@ -90,15 +90,20 @@ async fn it_is_explained_who_is_offered_what() {
         let agent = answer.json()["roles"][0]["agents"][0].clone();
         (agent["verdict"].as_str().map(str::to_owned), agent["message"].as_str().map(str::to_owned))
     };
-    let answer = ask(&greedy.id, "").await;
+    let answer = ask(&greedy.framework_id, "").await;
     assert_eq!(verdict(&answer).0.as_deref(), Some("OFFERED"));
     let agent_id = answer.json()["roles"][0]["agents"][0]["agent_id"].clone();
     let agent_id = agent_id.as_str().expect("an id");
-    let answer = ask(&waiting.id, &format!("&agent_id={agent_id}&needs=cpus%3A4%3Bmem%3A1024")).await;
+    let answer =
+        ask(&waiting.framework_id, &format!("&agent_id={agent_id}&needs=cpus%3A4%3Bmem%3A1024"))
+            .await;
     let (taken, message) = verdict(&answer);
     assert_eq!(taken.as_deref(), Some("TAKEN"));
-    assert!(message.is_some_and(|message| message.contains(&greedy.id)), "names who has it");
-    let answer = ask(&waiting.id, "&needs=cpus:5").await;
+    assert!(
+        message.is_some_and(|message| message.contains(&greedy.framework_id)),
+        "names who has it"
+    );
+    let answer = ask(&waiting.framework_id, "&needs=cpus:5").await;
     assert_eq!(verdict(&answer).0.as_deref(), Some("TOO_SMALL"));
 
     for (query, expected) in [
@@ -112,9 +117,13 @@ async fn it_is_explained_who_is_offered_what() {
             "needs: 'cpus' is not of the form name:amount;name:amount with amounts above 0".into(),
         ),
     ] {
-        let path = format!("/explain?{}", query.replace("ID", &waiting.id).replace('|', "%7C"));
+        let path =
+            format!("/explain?{}", query.replace("ID", &waiting.framework_id).replace('|', "%7C"));
         let answer = get(&address, &path).await;
-        assert_eq!((answer.status, answer.text()), (400, expected.replace("ID", &waiting.id)));
+        assert_eq!(
+            (answer.status, answer.text()),
+            (400, expected.replace("ID", &waiting.framework_id))
+        );
     }
 }
 

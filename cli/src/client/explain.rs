@@ -25,7 +25,10 @@ pub(crate) enum ExplainError {
 
 impl Leader {
     /// Asks with these parameters.
-    pub(crate) async fn explain(&self, asked: &[(&str, &str)]) -> Result<Explanation, ExplainError> {
+    pub(crate) async fn explain(
+        &self,
+        asked: &[(&str, &str)],
+    ) -> Result<Explanation, ExplainError> {
         let pair = |(name, value): &(&str, &str)| {
             format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))
         };

@@ -148,8 +148,7 @@ mod tests {
 
     fn check(obstacle: Option<&str>, agents: Vec<AgentExplanation>, want: &[[&str; 4]]) {
         let obstacle = obstacle.map(Into::into);
-        let role =
-            RoleExplanation { role: "a".into(), obstacle, share: None, weight: 1.0, agents };
+        let role = RoleExplanation { role: "a".into(), obstacle, share: None, weight: 1.0, agents };
         let found: Vec<_> = rows_of_role(&role).iter().map(Row::cells).collect();
         let found: Vec<Vec<_>> =
             found.iter().map(|cells| cells.iter().skip(1).map(String::as_str).collect()).collect();

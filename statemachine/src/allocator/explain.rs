@@ -166,14 +166,17 @@ impl Asked<'_> {
         let free = open_to(&agent.free(), role);
         if self.fit(client, &lot, &free).is_err() {
             let others = offers.by_ref().filter(|it| role_may_have(role, &it.resources));
-            return Verdict::Taken(others.map(|it| (it.framework, it.role.clone(), it.id)).collect());
+            return Verdict::Taken(
+                others.map(|it| (it.framework, it.role.clone(), it.id)).collect(),
+            );
         }
         let (open, bound) = self.headroom.cut(role, &free);
         let Ok(fit) = self.fit(client, &lot, &open) else {
             return bound.map_or(Verdict::Unfit(Obstacle::TooLittle), Verdict::Bound);
         };
         let now = self.context.now;
-        let until = refusals.and_then(|it| super::filters::refused_until(it, &client.key, &fit, now));
+        let until =
+            refusals.and_then(|it| super::filters::refused_until(it, &client.key, &fit, now));
         if let Some(until) = until {
             return Verdict::Refused(until);
         }

@@ -70,7 +70,9 @@ impl Verdict {
             Self::Unfit(Obstacle::Constraints) => {
                 "the framework's offer constraints exclude the agent".into()
             }
-            Self::Unfit(_) => "the agent has too little for this role, even with nothing in use".into(),
+            Self::Unfit(_) => {
+                "the agent has too little for this role, even with nothing in use".into()
+            }
             Self::Taken(offers) if offers.is_empty() => "what it has is in use".into(),
             Self::Taken(offers) => {
                 let one = |(id, role, offer): &(FrameworkId, Role, _)| {
