@@ -167,9 +167,19 @@ impl Reason {
     pub const TASK_INVALID: Self = Self(14);
     /// `REASON_TASK_GROUP_INVALID`.
     pub const TASK_GROUP_INVALID: Self = Self(25);
+    /// `REASON_TASK_CHECK_STATUS_UPDATED`.
+    pub const TASK_CHECK_STATUS_UPDATED: Self = Self(28);
+    /// `REASON_TASK_HEALTH_CHECK_STATUS_UPDATED`.
+    pub const TASK_HEALTH_CHECK_STATUS_UPDATED: Self = Self(29);
 }
 
 impl Status {
+    /// Whether it says what a check has found.
+    pub fn is_of_check(&self) -> bool {
+        let reasons = [Reason::TASK_CHECK_STATUS_UPDATED, Reason::TASK_HEALTH_CHECK_STATUS_UPDATED];
+        self.reason.is_some_and(|reason| reasons.contains(&reason))
+    }
+
     /// A status that the master makes: it carries no update id and must not be acknowledged.
     pub fn by_master(state: TaskState, reason: Reason, message: &str, at: Time) -> Self {
         Self {

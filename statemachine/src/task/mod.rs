@@ -18,6 +18,8 @@ mod launch;
 mod life;
 mod message;
 mod reconcile;
+#[cfg(test)]
+mod tests;
 mod update;
 
 pub use acknowledge::{Acknowledge, TaskAcknowledged};

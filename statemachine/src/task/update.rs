@@ -165,8 +165,10 @@ impl Fold for TaskUpdated {
             return;
         };
         state.tell(self.key.framework, task.message(&self.status), effects);
+        // a check says more than a state, so each of its updates is news (semantics 198)
         let said_before = before.statuses.last().map(|status| (status.state, status.healthy));
-        if said_before != Some((self.status.state, self.status.healthy)) {
+        let is_said = said_before == Some((self.status.state, self.status.healthy));
+        if !is_said || self.status.is_of_check() {
             let message = OperatorMessage::TaskUpdated(task, self.status.clone());
             effects.push(Effect::Operators(message));
         }
