@@ -5,14 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::effect::{Directive, Effect, FrameworkMessage};
+use crate::framework::Framework;
 use crate::id::{AgentId, EventNumber, ExecutorKey, FrameworkId, TaskKey};
 use crate::state::State;
 use crate::status::TaskState;
 use crate::task::Task;
+use crate::time::Time;
 
-/// What a framework that has just (re)subscribed is owed: the offers it holds, and the updates of
-/// operations and tasks that it has not acknowledged.
-pub(crate) fn for_framework(state: &State, framework: FrameworkId, effects: &mut Vec<Effect>) {
+/// What a framework that has just (re)subscribed is owed: the offers it holds, the updates of
+/// operations and tasks that it has not acknowledged, and what the master itself has said of them since
+/// it went silent at `unheard`, which nobody acknowledges (gaps 27, 28).
+pub(crate) fn for_framework(
+    state: &State,
+    framework: FrameworkId,
+    unheard: Option<Time>,
+    effects: &mut Vec<Effect>,
+) {
     let Some(subscribed) = state.frameworks.get(&framework) else {
         return;
     };
@@ -34,6 +42,27 @@ pub(crate) fn for_framework(state: &State, framework: FrameworkId, effects: &mut
             state.tell(framework, task.message(pending), effects);
         }
     }
+    if let Some(since) = unheard {
+        for message in said_by_master(state, subscribed, since) {
+            state.tell(framework, message, effects);
+        }
+    }
+}
+
+/// What the master has last said of a framework's operations and tasks, since then.
+fn said_by_master(state: &State, framework: &Framework, since: Time) -> Vec<FrameworkMessage> {
+    let pending = state.operations_of(framework.id).filter(|it| it.finished_at.is_none());
+    let lost = pending.filter(|it| {
+        let agent = state.agents.get(&it.agent);
+        agent.and_then(|agent| agent.unreachable_since).is_some_and(|at| at >= since)
+    });
+    let said_of_operations = lost.map(|it| FrameworkMessage::OperationUpdated(it.unreachable()));
+    let tasks = framework.completed.iter().chain(state.tasks_of(framework.id));
+    let said_of_tasks = tasks.filter_map(|task| {
+        let status = task.statuses.last().filter(|status| status.update.is_none())?;
+        (status.at >= since).then(|| task.message(status))
+    });
+    said_of_operations.chain(said_of_tasks).collect()
 }
 
 /// What an agent that has just (re)registered is owed, in the order of its numbers: its resources,
@@ -116,4 +145,94 @@ pub(crate) fn missing(
         .into_iter()
         .map(|(framework, tasks)| Directive::Reconcile { framework, tasks })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::agent::MarkGone;
+    use crate::framework::Disconnect;
+    use crate::operation::OperationState;
+    use crate::status::Reason;
+    use crate::testing::{World, command_task, reserved, resources, told_states};
+
+    use super::*;
+
+    const AGENT: AgentId = AgentId(0);
+
+    /// A framework with a running task, and an operation that its agent has not confirmed.
+    fn busy() -> (World, FrameworkId) {
+        let mut world = World::new();
+        world.agent("cpus:4;mem:4096");
+        let framework = world.framework(&["a"]);
+        let reserve = crate::operation::Request::Reserve(Ok(reserved(&resources("cpus:1"), "a")));
+        let operations = vec![
+            crate::offer::Operation::Launch(vec![command_task("t", AGENT, "cpus:1;mem:64")]),
+            crate::offer::Operation::Convert(reserve, Some("o".into())),
+        ];
+        world.operate(framework, operations);
+        world.update(framework, "t", TaskState::Running, 1).expect("taken");
+        world.acknowledge(framework, "t", 1);
+        (world, framework)
+    }
+
+    fn leave(world: &mut World, framework: FrameworkId) {
+        let session = world.state.frameworks[&framework].session().expect("connected");
+        world.must(Disconnect { framework, session });
+        world.pass_ms(1);
+    }
+
+    fn lose_agent(world: &mut World) {
+        world.disconnect(AGENT);
+        world.pass_ms(600_000);
+    }
+
+    /// What a framework hears of its task and of its operation when it subscribes again.
+    fn heard(world: &mut World) -> (Vec<(TaskState, Reason)>, Vec<OperationState>) {
+        world.sent();
+        let mut again = world.subscription(Some("c-0000"), &["a"]);
+        again.description.failover_timeout_ms = 3_600_000;
+        let framework = world.subscribe(again);
+        let told = world.told(framework);
+        let operations = told.iter().filter_map(|message| match message {
+            FrameworkMessage::OperationUpdated(update) => Some(update.state),
+            _ => None,
+        });
+        (told_states(&told), operations.collect())
+    }
+
+    const NOTHING: (Vec<(TaskState, Reason)>, Vec<OperationState>) = (Vec::new(), Vec::new());
+
+    /// gaps 27, 28: of what the master says by itself nothing is lost on those who were away.
+    #[test]
+    fn who_was_away_hears_what_the_master_said_meanwhile() {
+        let unreachable = (TaskState::Unreachable, Reason::AGENT_REMOVED);
+        let gone = (TaskState::GoneByOperator, Reason::AGENT_REMOVED_BY_OPERATOR);
+        let (mut world, framework) = busy();
+        assert_eq!(heard(&mut world), NOTHING, "it has heard all there is");
+        leave(&mut world, framework);
+        lose_agent(&mut world);
+        let lost = (vec![unreachable], vec![OperationState::Unreachable]);
+        assert_eq!(heard(&mut world), lost);
+        assert_eq!(heard(&mut world), NOTHING, "once");
+        leave(&mut world, framework);
+        world.must(MarkGone { agent: AGENT });
+        assert_eq!(heard(&mut world), (vec![gone], vec![]));
+        world.pass_ms(1);
+        leave(&mut world, framework);
+        assert_eq!(heard(&mut world), NOTHING);
+    }
+
+    /// gaps 28: a change of leader is an absence as well.
+    #[test]
+    fn who_comes_back_to_a_new_leader_hears_what_it_said() {
+        let gone = (TaskState::GoneByOperator, Reason::AGENT_REMOVED_BY_OPERATOR);
+        for absent_ms in [0, 31_000] {
+            let (mut world, _) = busy();
+            world.pass_ms(1);
+            world.lead(2);
+            world.must(MarkGone { agent: AGENT });
+            world.pass_ms(absent_ms);
+            assert_eq!(heard(&mut world).0, [gone], "after {absent_ms} ms");
+        }
+    }
 }

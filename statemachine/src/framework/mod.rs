@@ -131,6 +131,15 @@ impl Framework {
         }
     }
 
+    /// Since when it may have heard nothing: it hung up, or a leader that was elected at this time has
+    /// not seen it yet. None while it listens.
+    pub(crate) fn unheard_since(&self, elected_at: Time) -> Option<Time> {
+        let subscribed_at = self.reregistered_at.unwrap_or(self.registered_at);
+        let ends = self.disconnected_at.into_iter().chain([elected_at]);
+        let ends = ends.filter(|at| *at >= subscribed_at && self.session().is_none());
+        ends.min()
+    }
+
     /// Whether it takes offers for this role at present.
     pub fn wants(&self, role: &Role) -> bool {
         self.description.roles.contains(role) && !self.suppressed.contains(role)

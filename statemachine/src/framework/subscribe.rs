@@ -214,6 +214,8 @@ impl Fold for FrameworkResubscribed {
     fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
         let failed_over = FrameworkMessage::Failure("Framework failed over".into());
         state.tell(self.id, failed_over, effects);
+        let elected_at = state.cluster.elected_at;
+        let unheard = state.frameworks.get(&self.id).and_then(|it| it.unheard_since(elected_at));
         let taken_over = state.frameworks.get(&self.id).is_some_and(|it| it.session().is_some());
         state.connect_framework(self.id, Connection::Connected(self.session));
         for offer in &self.discarded {
@@ -228,7 +230,7 @@ impl Fold for FrameworkResubscribed {
         }
         let wishes = (&*self.suppressed, &self.constraints);
         state.redescribe(self.id, &self.description, wishes, effects);
-        outstanding::for_framework(state, self.id, effects);
+        outstanding::for_framework(state, self.id, unheard, effects);
     }
 }
 
@@ -338,6 +340,7 @@ mod tests {
         world.ask(subscribe).expect_err("semantics 64");
     }
 
+    /// semantics 249
     #[test]
     fn a_removed_framework_stays_removed_whoever_leads() {
         let mut world = World::new();

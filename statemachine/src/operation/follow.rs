@@ -92,6 +92,13 @@ impl Followed {
         }
     }
 
+    /// What is said of it while its agent is out of reach.
+    pub(crate) fn unreachable(&self) -> OperationUpdate {
+        let state = OperationState::Unreachable;
+        let agent = Some(self.agent);
+        OperationUpdate { agent, ..OperationUpdate::plain(self.key.operation.clone(), state) }
+    }
+
     /// Its newest status.
     pub fn status(&self) -> OperationUpdate {
         let finished = self.finished_at.is_some();

@@ -104,4 +104,26 @@ mod tests {
         check(&[], &[pending]);
         check(&["o", "never"], &[pending, ("never", OperationState::Unknown)]);
     }
+
+    /// semantics 218: what is not known depends on the agent that is named.
+    #[test]
+    fn an_unknown_operation_depends_on_its_agent() {
+        let (mut world, framework) = world();
+        let agent = AgentId(0);
+        let check = |world: &mut crate::testing::World, expected: OperationState| {
+            world.sent();
+            let question = Question { operation: "never".into(), agent: Some(agent) };
+            world.must(Reconcile { framework, operations: vec![question] });
+            match &world.told(framework)[..] {
+                [FrameworkMessage::OperationUpdated(it)] => assert_eq!(it.state, expected),
+                told => panic!("not one answer: {told:?}"),
+            }
+        };
+        check(&mut world, OperationState::Unknown);
+        world.disconnect(agent);
+        world.pass_ms(600_000);
+        check(&mut world, OperationState::Unreachable);
+        world.must(crate::agent::MarkGone { agent });
+        check(&mut world, OperationState::GoneByOperator);
+    }
 }

@@ -42,7 +42,7 @@ impl Decide for Reconcile {
             let tasks = state.tasks_of(self.framework);
             tasks
                 .filter(|task| task.state != TaskState::Unreachable)
-                .map(|task| known(task, now))
+                .map(|task| known(state, task, now))
                 .collect()
         } else {
             self.tasks.iter().map(|task| answer(state, self.framework, task, now)).collect()
@@ -64,7 +64,7 @@ pub(crate) fn answer(
     let key = TaskKey { framework, task: question.task.clone() };
     let task = state.tasks.get(&key);
     if let Some(task) = task.filter(|task| task.state != TaskState::Unreachable) {
-        return known(task, now);
+        return known(state, task, now);
     }
     let agent = task.map(|task| task.agent.into()).or_else(|| question.agent.clone());
     let ours = agent.as_ref().and_then(NamedAgent::ours);
@@ -94,11 +94,17 @@ fn absent(state: &State, agent: Option<AgentId>) -> (TaskState, &'static str, Op
     }
 }
 
-/// The newest status that was forwarded, as an answer.
-fn known(task: &Arc<Task>, now: Time) -> FrameworkMessage {
+/// The newest status that was forwarded, as an answer. It is what the journal knows; whether the agent
+/// is there to confirm it is said in words (gaps 3).
+fn known(state: &State, task: &Arc<Task>, now: Time) -> FrameworkMessage {
     let last = task.statuses.last();
     let told = last.map_or(task.state, |status| status.state);
-    let message = "Reconciliation: Latest task state";
+    let is_there = state.agents.get(&task.agent).is_some_and(|it| it.connection.is_connected());
+    let message = if is_there || told.is_terminal() {
+        "Reconciliation: Latest task state"
+    } else {
+        "Reconciliation: Latest task state; its agent is away at present"
+    };
     let mut status = Status::by_master(told, Reason::RECONCILIATION, message, now);
     if let Some(last) = last {
         status.healthy = last.healthy;
@@ -129,6 +135,7 @@ mod tests {
 
     fn check(status: &Status, state: TaskState) {
         assert_eq!(status.state, state);
+        assert_eq!(status.source, crate::Source::Master);
         assert_eq!(status.reason, Some(Reason::RECONCILIATION));
         assert_eq!(status.update, None, "answers are not to be acknowledged");
     }
@@ -144,6 +151,7 @@ mod tests {
         check(&ask(&mut world, framework, "t", Some(agent.into())), TaskState::Running); // semantics 211
     }
 
+    /// semantics 213, 214, 216
     #[test]
     fn an_unknown_task_depends_on_its_agent() {
         let mut world = World::new();
@@ -169,6 +177,55 @@ mod tests {
         subscribe.description.capabilities = crate::Capabilities::default();
         let framework = world.subscribe(subscribe);
         check(&ask(&mut world, framework, "x", None), TaskState::Lost); // semantics 217
+    }
+
+    /// semantics 212, bettered by gaps 2 and 3: whoever is not back yet, there is an answer at once.
+    #[test]
+    fn answers_do_not_wait_for_agents() {
+        let mut world = World::new();
+        let agent = world.agent("cpus:4;mem:4096");
+        let framework = world.framework(&["*"]);
+        world.launch(framework, "t", "cpus:1;mem:64");
+        let message = |status: &Status| status.message.as_deref().unwrap_or_default().to_owned();
+        let known = ask(&mut world, framework, "t", None);
+        assert_eq!(message(&known), "Reconciliation: Latest task state");
+        world.lead(2);
+        let again = world.subscription(Some("c-0000"), &["*"]);
+        world.subscribe(again);
+        let known = ask(&mut world, framework, "t", None);
+        check(&known, TaskState::Staging);
+        assert!(message(&known).contains("its agent is away"), "{known:?}");
+        check(&ask(&mut world, framework, "x", None), TaskState::Unknown);
+        check(&ask(&mut world, framework, "x", Some(agent.into())), TaskState::Gone);
+    }
+
+    /// semantics 211: what is shown of a status is what its sender made of it.
+    #[test]
+    fn an_answer_repeats_what_was_said_of_health_and_container() {
+        let mut world = World::new();
+        let agent = world.agent("cpus:4;mem:4096");
+        let framework = world.framework(&["*"]);
+        world.launch(framework, "t", "cpus:1;mem:64");
+        let session = world.state.agents[&agent].session().expect("connected");
+        let payload = bytes::Bytes::from_static(b"container and check");
+        let status = Status {
+            update: Some(crate::UpdateId([1; 16])),
+            healthy: Some(true),
+            payload: payload.clone(),
+            ..Status::by_master(TaskState::Running, Reason(0), "reported", world.now)
+        };
+        world.must(crate::task::Update {
+            agent,
+            session,
+            framework: "c-0000".into(),
+            task: "t".into(),
+            executor: None,
+            status: Arc::new(status),
+            latest: TaskState::Running,
+        });
+        let answer = ask(&mut world, framework, "t", None);
+        check(&answer, TaskState::Running);
+        assert_eq!((answer.healthy, answer.payload), (Some(true), payload));
     }
 
     #[test]
