@@ -22,6 +22,8 @@ mod drain;
 mod forget;
 mod gone;
 mod register;
+#[cfg(test)]
+mod returns;
 mod unreachable;
 mod unregister;
 

@@ -69,6 +69,7 @@ fn check(agent: &str, racers: &[(&str, &str)], want: &[u32]) {
     assert_eq!(Race::new(agent, racers).run(), want, "{racers:?} on {agent}");
 }
 
+/// semantics 173
 #[test]
 fn the_example_of_the_drf_paper() {
     // A is bound by memory, B by CPUs; both end with two thirds (Ghodsi et al. 2011, section 4.1)
@@ -91,6 +92,7 @@ fn what_one_cannot_use_goes_to_the_others() {
     check("cpus:12;mem:12000", &[("a", small), ("b", large)], &[5, 1]);
 }
 
+/// semantics 173
 #[test]
 fn sub_roles_share_what_their_parent_has() {
     let one = "cpus:1;mem:100";
@@ -101,6 +103,7 @@ fn sub_roles_share_what_their_parent_has() {
     check("cpus:12;mem:12000", &racers, &[2, 2, 2, 6]);
 }
 
+/// semantics 173
 #[test]
 fn weights_multiply_shares_at_their_level() {
     let one = "cpus:1;mem:100";

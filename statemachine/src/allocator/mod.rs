@@ -18,6 +18,8 @@ mod fairness;
 mod filters;
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod rules;
 mod shuffle;
 mod trace;
 mod tree;

@@ -1,6 +1,8 @@
 //! The cluster itself: its identity, its leader, and the counters from which ids are made.
 
 mod lead;
+#[cfg(test)]
+mod tests;
 mod tick;
 mod weigh;
 

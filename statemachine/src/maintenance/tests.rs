@@ -199,7 +199,7 @@ fn machines_go_down_from_draining_and_up_from_down() {
     check_mode(up(&[9, 9]), "twice");
 }
 
-/// semantics 230, 244
+/// semantics 230, 235, 244
 #[test]
 fn agents_on_machines_that_are_down_are_sent_away() {
     let (mut world, framework, agent) = busy();

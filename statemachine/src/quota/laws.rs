@@ -21,16 +21,16 @@ fn amounts(text: &str) -> Amounts {
     parts.map(|(name, text)| (name.into(), amount(text))).collect()
 }
 
-fn set(role: &str, guarantees: &str, limits: &str, force: bool) -> SetQuotas {
+pub(super) fn set(role: &str, guarantees: &str, limits: &str, force: bool) -> SetQuotas {
     let quota = Quota { guarantees: amounts(guarantees), limits: amounts(limits) };
     SetQuotas { quotas: vec![(role.into(), quota)], force, before: Before::Any }
 }
 
-fn limit(world: &mut World, role: &str, limits: &str) {
+pub(super) fn limit(world: &mut World, role: &str, limits: &str) {
     world.must(set(role, "", limits, false));
 }
 
-fn guarantee(world: &mut World, role: &str, guarantees: &str) {
+pub(super) fn guarantee(world: &mut World, role: &str, guarantees: &str) {
     world.must(set(role, guarantees, "", false));
 }
 
@@ -44,7 +44,7 @@ fn agents(count: usize) -> World {
 }
 
 /// What is offered to a framework in all.
-fn offered(world: &World, framework: FrameworkId) -> Resources {
+pub(super) fn offered(world: &World, framework: FrameworkId) -> Resources {
     let mut sum = Resources::default();
     for offer in world.state.offers.values().filter(|offer| offer.framework == framework) {
         sum.add_all(&offer.resources);
@@ -56,7 +56,7 @@ fn cpus(world: &World, framework: FrameworkId) -> f64 {
     offered(world, framework).scalar(&Name::Cpus).to_f64()
 }
 
-fn obstacles(world: &World) -> Vec<Obstacle> {
+pub(super) fn obstacles(world: &World) -> Vec<Obstacle> {
     let settings = world.settings.clone().into();
     let context = Context { now: world.now, seed: 1, principal: None, settings };
     let mut steps: Vec<Step> = Vec::new();
@@ -191,7 +191,7 @@ fn what_is_indivisible_is_never_cut() {
     assert_eq!(world.offers(framework).len(), 0);
 }
 
-/// gaps 56
+/// semantics 184; gaps 56
 #[test]
 fn neither_operators_nor_frameworks_pass_a_limit() {
     let mut world = World::new();

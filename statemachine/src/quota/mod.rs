@@ -6,6 +6,8 @@
 mod headroom;
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod rules;
 mod set;
 
 use std::collections::BTreeMap;

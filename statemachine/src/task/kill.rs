@@ -142,6 +142,7 @@ mod tests {
         assert_eq!(world.sent(), [], "semantics 204");
     }
 
+    /// semantics 205
     #[test]
     fn the_wish_outlives_leaders_and_absences() {
         let (mut world, framework) = launched();
