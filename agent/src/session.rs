@@ -47,7 +47,34 @@ pub(crate) struct Session {
     configured: Vec<String>,
     /// Masters in the order in which they are to be tried.
     candidates: VecDeque<String>,
-    backoff_max: Duration,
+    backoff: Backoff,
+}
+
+/// How long to pause after all masters were tried in vain: up to a limit that doubles each time, and
+/// has a limit itself.
+#[derive(Debug)]
+struct Backoff {
+    limit: Duration,
+    max: Duration,
+}
+
+impl Backoff {
+    fn new(max: Duration) -> Self {
+        Self { limit: BACKOFF_FIRST, max: max.max(BACKOFF_FIRST) }
+    }
+
+    /// The next pause: a share of the limit, drawn at random so that agents do not come in step
+    /// (semantics 220).
+    fn next(&mut self, share: f64) -> Duration {
+        let pause = self.limit.mul_f64(share);
+        self.limit = (self.limit * 2).min(self.max);
+        pause
+    }
+
+    /// A stream was held: the next one is not to blame for what was before.
+    fn reset(&mut self) {
+        self.limit = BACKOFF_FIRST;
+    }
 }
 
 impl Session {
@@ -62,13 +89,12 @@ impl Session {
             inputs,
             candidates: masters.iter().cloned().collect(),
             configured: masters,
-            backoff_max,
+            backoff: Backoff::new(backoff_max),
         }
     }
 
     /// Runs until the agent's loop is gone.
     pub(crate) async fn run(mut self) {
-        let mut backoff = BACKOFF_FIRST;
         let mut tries = 0;
         let mut complained = false;
         loop {
@@ -82,7 +108,8 @@ impl Session {
                 End::Stopped => return,
                 End::Held { masters } => {
                     tracing::info!(master, "the stream to the leader is gone");
-                    (backoff, tries, complained) = (BACKOFF_FIRST, 0, false);
+                    self.backoff.reset();
+                    (tries, complained) = (0, false);
                     self.learn(masters);
                 }
                 End::NotLeader { leader, masters } => {
@@ -99,9 +126,8 @@ impl Session {
                     let masters = &self.candidates;
                     tracing::warn!(?masters, "no master takes this agent yet; it goes on trying");
                 }
-                // A random share of it, so that agents do not come in step (semantics 220).
-                sleep(backoff.mul_f64(rand::rng().random_range(0.0..1.0))).await;
-                backoff = (backoff * 2).min(self.backoff_max).max(BACKOFF_FIRST);
+                let share = rand::rng().random_range(0.0..1.0);
+                sleep(self.backoff.next(share)).await;
             }
         }
     }
@@ -210,5 +236,27 @@ async fn next(inbound: &mut Streaming<ToAgent>) -> Option<to_agent::Message> {
                 return None;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(max_ms: u64, shares: &[f64], expected_ms: &[u64]) {
+        let mut backoff = Backoff::new(Duration::from_millis(max_ms));
+        let pauses: Vec<_> = shares.iter().map(|share| backoff.next(*share)).collect();
+        let expected: Vec<_> = expected_ms.iter().copied().map(Duration::from_millis).collect();
+        assert_eq!(pauses, expected);
+        backoff.reset();
+        assert_eq!(backoff.next(1.0), BACKOFF_FIRST);
+    }
+
+    /// semantics 220
+    #[test]
+    fn pauses_are_drawn_from_an_interval_that_doubles() {
+        check(1_000, &[1.0; 7], &[50, 100, 200, 400, 800, 1_000, 1_000]);
+        check(1_000, &[0.0, 0.5, 0.5], &[0, 50, 100]);
+        check(0, &[1.0; 3], &[50; 3]);
     }
 }

@@ -75,6 +75,8 @@ fn say(agent: &AgentProcess, executor: &Subscription, task_id: &str, state: &str
     assert_eq!(event["acknowledged"]["uuid"], uuid);
 }
 
+/// semantics 192, 193, 199, 200: an update goes back to its executor as soon as it is on disk, and to the
+/// master with what the agent knows of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn tasks_come_in_order_and_updates_go_back() {
     let work = tempfile::tempdir().expect("a temporary directory");
@@ -93,7 +95,11 @@ async fn tasks_come_in_order_and_updates_go_back() {
     let status = master.wait_state("t0", TaskRunning).await;
     assert_eq!(status.data.as_deref(), Some(b"status".as_slice()));
     assert_eq!(status.executor_id, Some("e".into()));
-    assert!(status.container_status.is_some_and(|status| status.container_id.is_some()));
+    assert_eq!(status.agent_id, Some("cluster-S0".into()));
+    assert!(status.timestamp.is_some_and(|at| at > 1.7e9), "{:?}", status.timestamp);
+    let container = status.container_status.expect("a container");
+    assert!(container.container_id.is_some(), "{container:?}");
+    assert_eq!(container.network_infos[0].ip_addresses[0].ip_address(), "127.0.0.1");
     say(&agent, &executor, "t0", "TASK_FINISHED");
     master.wait_state("t0", TaskFinished).await;
     // After the end of a task nothing changes it, and its executor is answered all the same
@@ -307,6 +313,7 @@ async fn an_executor_comes_back_to_a_restarted_agent() {
     drop(newer);
 }
 
+/// semantics 206
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_killed_before_its_executor_subscribed_is_never_delivered() {
     let work = tempfile::tempdir().expect("a temporary directory");
@@ -317,6 +324,7 @@ async fn a_task_killed_before_its_executor_subscribed_is_never_delivered() {
     master.kill("t", None).await;
     let status = master.wait_state("t", TaskKilled).await;
     assert_eq!(status.reason(), Reason::TaskKilledDuringLaunch);
+    assert_eq!(status.source(), v1::task_status::Source::Agent);
     poll("the end of an executor that nobody needs", || {
         let left = std::fs::read_dir(agent.work_dir.join("run")).expect("listed").count();
         (left == 0).then_some(())

@@ -140,6 +140,24 @@ async fn types_of_records_are_for_streams_alone() {
     }
 }
 
+/// semantics 307, 308
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_without_their_part_are_refused_in_the_words_of_mesos() {
+    let work = tempfile::tempdir().expect("a temporary directory");
+    let master = FakeMaster::start().await;
+    let agent = AgentProcess::start(&master, work.path());
+    master.wait_connected(1).await;
+    let bare = br#"{"type":"GET_METRICS"}"#;
+    let json = ["Content-Type: application/json".to_owned()];
+    let answer = send(agent.port, "POST /api/v1 HTTP/1.1", &json, bare);
+    let expected = "Failed to validate agent::Call: Expecting 'get_metrics' to be present";
+    assert_eq!((answer.status, answer.text().as_str()), (400, expected));
+    let bare = br#"{"type":"UPDATE","framework_id":{"value":"f"},"executor_id":{"value":"e"}}"#;
+    let answer = send(agent.port, "POST /api/v1/executor HTTP/1.1", &json, bare);
+    let expected = "Failed to validate Executor::Call: Expecting 'update' to be present";
+    assert_eq!((answer.status, answer.text().as_str()), (400, expected));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn classic_endpoints_answer_pages_of_other_sites() {
     let work = tempfile::tempdir().expect("a temporary directory");

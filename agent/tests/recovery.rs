@@ -128,6 +128,28 @@ async fn tasks_run_on_without_their_agent() {
     assert_eq!((hello.cluster_id.as_str(), hello.agent_id.as_str()), ("cluster", "cluster-S0"));
 }
 
+/// semantics 316 differs: whoever asks while the agent recovers is answered when it has, by what it knows
+/// then, and not with 503.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_recovers_lets_callers_wait() {
+    let work = tempfile::tempdir().expect("a temporary directory");
+    let master = FakeMaster::start().await;
+    let mut agent = AgentProcess::start(&master, work.path());
+    master.wait_connected(1).await;
+    master.launch(task("t", "sleep 1000")).await;
+    master.wait_state("t", TaskRunning).await;
+    agent.restart();
+    let port = agent.port;
+    let connected = || std::net::TcpStream::connect(("127.0.0.1", port)).ok();
+    drop(poll("the agent's port", connected));
+    let answer = support::http::post(port, "/api/v1", &serde_json::json!({"type": "GET_TASKS"}));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let tasks = answer.json();
+    let tasks = &tasks["get_tasks"]["launched_tasks"];
+    assert_eq!(tasks[0]["task_id"]["value"], "t", "{tasks}");
+}
+
+/// semantics 190
 #[tokio::test(flavor = "multi_thread")]
 async fn unacknowledged_updates_are_sent_again_to_a_new_leader() {
     let work = tempfile::tempdir().expect("a temporary directory");
@@ -174,6 +196,7 @@ async fn a_leader_of_an_older_term_is_not_listened_to() {
     master.wait_state("u", TaskFinished).await;
 }
 
+/// semantics 207, 226
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_tasks_are_reported_and_frameworks_shut_down() {
     let work = tempfile::tempdir().expect("a temporary directory");
@@ -191,7 +214,15 @@ async fn unknown_tasks_are_reported_and_frameworks_shut_down() {
         .await;
     let status = master.wait_state("gone", TaskDropped).await;
     assert_eq!(status.reason(), Reason::Reconciliation);
+    assert_eq!(status.source(), v1::task_status::Source::Agent);
+    assert_eq!(status.message(), "Reconciliation: task unknown to the agent");
+    assert!(status.uuid.is_some(), "it is repeated until it is acknowledged");
     master.launch(task("t", "sleep 1000")).await;
+    // only now does the agent know that the framework tells lost tasks apart
+    master.kill("never", None).await;
+    let status = master.wait_state("never", TaskDropped).await;
+    assert_eq!(status.reason(), Reason::ExecutorTerminated);
+    assert_eq!(status.message(), "Cannot find executor");
     master.wait_state("t", TaskRunning).await;
     let index = master.next_index();
     let framework_id = FRAMEWORK.to_owned();

@@ -18,6 +18,8 @@ pub(crate) mod live;
 mod reconcile;
 pub(crate) mod recover;
 mod resources;
+#[cfg(test)]
+mod retries;
 mod session;
 mod shutdown;
 mod status;

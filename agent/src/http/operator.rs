@@ -182,6 +182,7 @@ mod tests {
         assert_eq!(shown, serde_json::from_str::<Value>(golden).expect("JSON"));
     }
 
+    /// semantics 308
     #[test]
     fn calls_need_what_their_type_names() {
         let call = |kind: call::Type| Call { r#type: Some(kind.into()), ..Call::default() };
