@@ -2,7 +2,7 @@
 
 mod world;
 
-use protocol::agents::{ExecutorExited, Unregister, from_agent, to_agent};
+use protocol::agents::{ExecutorExited, Hello, Unregister, from_agent, to_agent};
 use serde_json::{Value, json};
 use world::agent::{Agent, hello};
 use world::scheduler::{Scheduler, info};
@@ -25,6 +25,34 @@ async fn an_agent_that_misses_its_pings_is_unreachable() {
         gauge(&address, "master/slaves_unreachable").await == Some(1.0)
     })
     .await;
+}
+
+/// semantics 219: the total, of all pings that may be missed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_hears_how_long_silence_may_last() {
+    for (flags, expected_ms) in [
+        (&[][..], 75_000),
+        (&["--agent_ping_timeout=3secs", "--max_agent_ping_timeouts=7"], 21_000),
+    ] {
+        let cluster = Cluster::start_with(1, flags).await;
+        let address = cluster.leader().await;
+        let agent = Agent::connect(&address, hello("cpus:4;mem:1024")).await;
+        assert_eq!(agent.welcome.ping_timeout_ms, expected_ms, "{flags:?}");
+    }
+}
+
+/// semantics 235: it may come again, since only agents that the cluster is done with are shut down.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_is_refused_hears_why_and_may_try_again() {
+    let cluster = Cluster::start(1).await;
+    let address = cluster.leader().await;
+    let other = Hello { cluster_id: "elsewhere".to_owned(), ..hello("cpus:1") };
+    let (_, _, first) = Agent::try_connect(&address, other).await;
+    let Some(to_agent::Message::Refused(refused)) = first else { panic!("{first:?}") };
+    assert!(!refused.shutdown, "{refused:?}");
+    assert!(refused.reason.contains("belongs to cluster elsewhere"), "{refused:?}");
+    let agents = world::http::get(&address, "/slaves").await.json();
+    assert_eq!(agents["slaves"], json!([]));
 }
 
 /// surface 278

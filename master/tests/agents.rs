@@ -71,7 +71,7 @@ async fn an_agent_that_is_marked_gone_is_shut_down_and_never_taken_again() {
     }
 }
 
-/// semantics 240, 290, 312
+/// semantics 236, 240, 290, 312
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deactivated_agent_shows_so_until_it_is_reactivated() {
     let cluster = Cluster::start(1).await;

@@ -310,6 +310,7 @@ fn golden(text: &str) -> serde_json::Value {
     serde_json::from_str(text).expect("a recording")
 }
 
+/// semantics 287
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn views_have_the_shape_of_real_ones() {
     let cluster = Cluster::start(1).await;
@@ -357,7 +358,7 @@ async fn views_have_the_shape_of_real_ones() {
     }
 }
 
-/// semantics 297 to 299
+/// semantics 297, 298
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operators_hear_what_happens() {
     let cluster = Cluster::start(1).await;
@@ -365,7 +366,12 @@ async fn operators_hear_what_happens() {
     let mut operator = Scheduler::watch(&address).await;
     let event = operator.next().await.expect("an event");
     assert_eq!(event["type"], "SUBSCRIBED");
-    assert_eq!(event["subscribed"]["get_state"]["get_tasks"]["tasks"], json!([]));
+    let state = &event["subscribed"]["get_state"];
+    for part in ["get_tasks", "get_executors", "get_frameworks", "get_agents"] {
+        assert!(state[part].is_object(), "{part}");
+    }
+    assert_eq!(event["subscribed"]["heartbeat_interval_seconds"], 15.0);
+    assert_eq!(state["get_tasks"]["tasks"], json!([]));
     assert_eq!(operator.next().await.expect("an event")["type"], "HEARTBEAT");
 
     let mut scheduler = Scheduler::subscribe(&address, info("watched")).await;

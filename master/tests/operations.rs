@@ -80,7 +80,7 @@ async fn an_operation_with_an_id_is_followed_to_its_end() {
     assert_eq!(status["state"], "OPERATION_UNKNOWN", "it is over and acknowledged: {answer}");
 }
 
-/// semantics 166 to 169
+/// semantics 166 to 169, 309
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operators_reserve_and_make_volumes() {
     let cluster = Cluster::start(1).await;
@@ -156,7 +156,7 @@ async fn a_framework_changes_its_roles_over_its_stream() {
     assert_eq!(offer["allocation_info"]["role"], "elsewhere");
 }
 
-/// semantics 189
+/// semantics 189, 293
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operators_set_weights() {
     let cluster = Cluster::start(1).await;

@@ -12,7 +12,7 @@ use world::http::get;
 use world::scheduler::{Scheduler, info};
 use world::{Cluster, eventually};
 
-/// semantics 32, 33, 319
+/// semantics 32, 33, 295, 319
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn followers_send_clients_to_the_leader() {
     let cluster = Cluster::start(3).await;
@@ -41,6 +41,7 @@ async fn followers_send_clients_to_the_leader() {
     }
 }
 
+/// semantics 248
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_forgotten_when_the_leader_is_lost() {
     let mut cluster = Cluster::start(3).await;

@@ -41,6 +41,7 @@ async fn proposals_need_the_leader_of_their_term() {
     quorum.agree([2]).await;
 }
 
+/// semantics 247
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_reaches_nobody_says_so() {
     let quorum = Quorum::form(3, |_| {}).await;

@@ -15,6 +15,7 @@ use crate::raft::{Payload, RaftEntry, TypeConfig, log_id};
 use crate::store::{LogStore, Tail};
 use crate::testing::{FailingDisk, Quorum, answered, eventually, propose};
 
+/// semantics 247
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_stops_decisions_not_reads_and_passes() {
     let quorum = Quorum::form(1, |_| {}).await;

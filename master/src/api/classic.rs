@@ -144,6 +144,26 @@ fn host(master: &Master) -> Host {
         hostname: master.config.public_hostname(),
         port: master.config.advertised().1,
         cluster: master.config.cluster.clone(),
+        domain: master.config.domain.clone(),
         flags: master.config.flags().into_iter().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(query: &str, expected: (usize, usize, bool)) {
+        let Page { limit, offset, ascending, .. } = page(query);
+        assert_eq!((limit, offset, ascending), expected, "{query}");
+    }
+
+    /// semantics 291: any order but `asc` is descending.
+    #[test]
+    fn pages_have_a_hundred_tasks_newest_first() {
+        check("", (100, 0, false));
+        check("limit=5&offset=7&order=asc", (5, 7, true));
+        check("order=des", (100, 0, false));
+        check("order=ASC&limit=x", (100, 0, false));
     }
 }

@@ -88,6 +88,9 @@ fn check(call: &Call) -> Result<Type, String> {
     };
     match r#type {
         Type::GetMetrics if call.get_metrics.is_none() => missing("get_metrics"),
+        Type::SetLoggingLevel if call.set_logging_level.is_none() => missing("set_logging_level"),
+        Type::ListFiles if call.list_files.is_none() => missing("list_files"),
+        Type::ReadFile if call.read_file.is_none() => missing("read_file"),
         Type::Teardown if call.teardown.is_none() => missing("teardown"),
         Type::UpdateMaintenanceSchedule if call.update_maintenance_schedule.is_none() => {
             missing("update_maintenance_schedule")
@@ -290,4 +293,44 @@ fn begin(state: &State, content_type: ContentType) -> Bytes {
     };
     let of_type = operator::of_type(event::Type::Subscribed);
     record(content_type, &Event { subscribed: Some(subscribed), ..of_type })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// semantics 308
+    #[test]
+    fn a_call_needs_the_part_that_its_type_names() {
+        let bare = |r#type: Type| Call { r#type: Some(r#type as i32), ..Call::default() };
+        let reads = [
+            Type::Unknown,
+            Type::GetHealth,
+            Type::GetFlags,
+            Type::GetVersion,
+            Type::GetLoggingLevel,
+            Type::GetState,
+            Type::GetAgents,
+            Type::GetFrameworks,
+            Type::GetExecutors,
+            Type::GetOperations,
+            Type::GetTasks,
+            Type::GetRoles,
+            Type::GetWeights,
+            Type::GetMaster,
+            Type::GetQuota,
+            Type::GetMaintenanceStatus,
+            Type::GetMaintenanceSchedule,
+            Type::Subscribe,
+        ];
+        let numbers = (0..64).filter_map(|number| Type::try_from(number).ok());
+        for r#type in numbers {
+            let name = r#type.as_str_name();
+            let fault = check(&bare(r#type)).err();
+            let part = format!("Expecting '{}' to be present", name.to_lowercase());
+            let expected = (!reads.contains(&r#type)).then_some(part);
+            assert_eq!(fault, expected, "{name}");
+        }
+        assert_eq!(check(&Call::default()), Err("Expecting 'type' to be present".to_owned()));
+    }
 }

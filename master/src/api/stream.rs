@@ -37,14 +37,24 @@ pub(super) fn response(
     heartbeat: Bytes,
 ) -> Response<Body> {
     let period = Duration::from_secs_f64(HEARTBEAT_SECONDS);
-    let mut interval = tokio::time::interval_at(Instant::now() + period, period);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let first = first.into_iter().collect();
-    let records = Records { first, opened, heartbeat, interval, has_begun: false };
-    let mut response = Response::new(boxed(records));
+    let mut response = Response::new(boxed(Records::new(opened, first, (heartbeat, period))));
     let media_type = HeaderValue::from_static(content_type.as_str());
     response.headers_mut().insert(CONTENT_TYPE, media_type);
     response
+}
+
+impl Records {
+    /// `first` comes at once, the heartbeat after each period.
+    fn new(
+        opened: Opened<Bytes>,
+        first: VecDeque<Bytes>,
+        (heartbeat, period): (Bytes, Duration),
+    ) -> Self {
+        let mut interval = tokio::time::interval_at(Instant::now() + period, period);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { first, opened, heartbeat, interval, has_begun: false }
+    }
 }
 
 impl hyper::body::Body for Records {
@@ -69,5 +79,32 @@ impl hyper::body::Body for Records {
             }
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::leader::inbox;
+    use crate::streams::Streams;
+
+    /// semantics 56, 297: first what there is to say, then a heartbeat in each period, which is 15 s.
+    #[tokio::test]
+    async fn a_stream_shows_again_and_again_that_it_lives() {
+        assert!((HEARTBEAT_SECONDS - 15.0).abs() < f64::EPSILON);
+        let (inbox, _requests) = inbox();
+        let streams = Streams::new(inbox);
+        let opened = streams.open_operator(1, ContentType::Json, 9);
+        let (first, beat) = (Bytes::from_static(b"first"), Bytes::from_static(b"beat"));
+        let period = Duration::from_millis(5);
+        let began = Instant::now();
+        let mut records = Records::new(opened, [first.clone()].into(), (beat.clone(), period));
+        for (number, expected) in [first, beat.clone(), beat.clone(), beat].iter().enumerate() {
+            let frame = records.frame().await.expect("it goes on").expect("no error");
+            assert_eq!(frame.into_data().ok().as_ref(), Some(expected));
+            assert!(began.elapsed() >= period * number as u32, "not early");
+        }
     }
 }

@@ -80,6 +80,7 @@ mod tests {
         assert_eq!(read(&info).ok(), expected, "{role} {weight}");
     }
 
+    /// semantics 189
     #[test]
     fn weights_are_above_nothing() {
         check(" a/b ", 2.5, Some(("a/b", 2500)));

@@ -180,3 +180,55 @@ pub(crate) fn capabilities(agent: &Agent) -> Vec<agent_info::Capability> {
         .map(|number| agent_info::Capability { r#type: Some(number) })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    const DOMAIN: &str = r#"{"fault_domain":{"region":{"name":"eu"},"zone":{"name":"z"}}}"#;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    fn hello(domain: Option<&str>) -> Hello {
+        let domain = domain.map(|text| protocol::domain::parse(text).expect("a domain"));
+        let info = AgentInfo { hostname: "h".to_owned(), domain, ..AgentInfo::default() };
+        Hello { version: VERSION, info: Some(info), ..Hello::default() }
+    }
+
+    /// What a master with these flags says to a Hello.
+    fn check(flags: &[&str], hello: &Hello, expected: &Result<(), HelloError>) {
+        let own = ["master", "--work-dir", "d"];
+        let config = Flags::try_parse_from(own.iter().chain(flags)).expect("flags").config;
+        let mut state = State::default();
+        state.cluster.id = "c".into();
+        let found = read(&state, &config, hello, Session(1)).map(|_| ());
+        assert_eq!(found, *expected, "{flags:?} {hello:?}");
+    }
+
+    /// semantics 234; what differs is the version that counts
+    #[test]
+    fn hellos_that_make_no_sense_are_refused() {
+        let (placed, lost) = (hello(Some(DOMAIN)), hello(None));
+        check(&[], &lost, &Ok(()));
+        check(&[], &placed, &Err(HelloError::Domain));
+        check(&["--domain", DOMAIN], &placed, &Ok(()));
+        check(&["--domain", DOMAIN], &lost, &Ok(()));
+        let strict = ["--domain", DOMAIN, "--require_agent_domain=true"];
+        check(&strict, &placed, &Ok(()));
+        check(&strict, &lost, &Err(HelloError::NoDomain));
+        let newer = Hello { version: VERSION + 1, ..lost.clone() };
+        check(&[], &newer, &Err(HelloError::Version(VERSION + 1)));
+        check(&[], &Hello { info: None, ..lost.clone() }, &Err(HelloError::NoInfo));
+        let stranger = Hello { agent_id: "x-S1".to_owned(), ..lost.clone() };
+        check(&[], &stranger, &Err(HelloError::Id("x-S1".to_owned())));
+        let (theirs, ours) = ("d".to_owned(), "c".to_owned());
+        let other = Hello { cluster_id: theirs.clone(), ..lost };
+        check(&[], &other, &Err(HelloError::OtherCluster { theirs, ours }));
+    }
+}

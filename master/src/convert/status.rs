@@ -141,6 +141,37 @@ mod tests {
         assert_eq!(write(&state, &subject, &status), sent);
     }
 
+    /// semantics 211: an answer has the words of the master, and of the sender what it said of the task's
+    /// health, checks and container; but not its uuid or its time.
+    #[test]
+    fn an_answer_shows_what_a_sender_said_of_its_task() {
+        let text = r#"{"task_id":{"value":"t"},"state":"TASK_RUNNING","source":"SOURCE_EXECUTOR",
+            "message":"up","agent_id":{"value":"c-S1"},"executor_id":{"value":"e"},
+            "timestamp":5.5,"uuid":"7hfX7eLnTiCJIcyvkhQCqg==","healthy":true,
+            "check_status":{"type":"TCP","tcp":{"succeeded":true}},
+            "container_status":{"container_id":{"value":"k"},"executor_pid":7}}"#;
+        let sent: TaskStatus = json::from_slice(text.as_bytes()).expect("a status");
+        let said = read(sent.clone()).expect("an update");
+        let at = statemachine::Time(9_000);
+        let words = "Reconciliation: Latest task state";
+        let mut answer = Status::by_master(said.state, Reason::RECONCILIATION, words, at);
+        (answer.healthy, answer.payload) = (said.healthy, said.payload);
+        let (task, executor): (TaskId, ExecutorId) = ("t".into(), "e".into());
+        let agent = Some(AgentId(1).into());
+        let subject = Subject { task: &task, agent, executor: Some(&executor) };
+        let mut state = State::default();
+        state.cluster.id = "c".into();
+        let expected = TaskStatus {
+            source: Some(v1::task_status::Source::Master as i32),
+            reason: Some(v1::task_status::Reason::Reconciliation as i32),
+            message: Some(words.to_owned()),
+            timestamp: Some(9.0),
+            uuid: None,
+            ..sent
+        };
+        assert_eq!(write(&state, &subject, &Arc::new(answer)), expected);
+    }
+
     #[test]
     fn updates_need_an_id() {
         let status = TaskStatus { state: 1, uuid: Some(vec![1; 15]), ..TaskStatus::default() };

@@ -74,8 +74,71 @@ fn asked(state: &State, event: &Event) -> Wanted {
 
 #[cfg(test)]
 mod tests {
+    use statemachine::agent::Deactivate;
+    use statemachine::framework::{Revive, Suppress};
+    use statemachine::maintenance::{Machine, Unavailability, UpdateSchedule, Window};
+    use statemachine::offer::Decline;
+    use statemachine::testing::World;
+    use statemachine::{FrameworkId, TaskState};
+
     use super::*;
 
+    const AGENT: AgentId = AgentId(0);
+    const FRAMEWORK: FrameworkId = FrameworkId(0);
+
+    /// What a step of the world asks for.
+    fn check(world: &mut World, step: impl FnOnce(&mut World), expected: &Wanted) {
+        let before = world.events.len();
+        step(world);
+        let mut wanted = Wanted::default();
+        wanted.add(&world.state, &world.events[before..]);
+        assert_eq!(wanted, *expected, "{:?}", &world.events[before..]);
+    }
+
+    fn decline(world: &mut World) {
+        let (framework, offers) = (FRAMEWORK, world.offers(FRAMEWORK));
+        world.must(Decline { framework, offers, refuse_seconds: Some(0.0) });
+    }
+
+    fn come_back(world: &mut World) {
+        let hello = world.hello(Some(AGENT), "cpus:4;mem:4096");
+        world.must(hello);
+    }
+
+    fn schedule(world: &mut World) {
+        let machines = vec![Machine::new("node", "127.0.0.1")];
+        let unavailability = Unavailability { start_ns: 1, duration_ns: None };
+        world.must(UpdateSchedule { windows: vec![Window { machines, unavailability }] });
+    }
+
+    /// semantics 170, bettered by gaps 59: what becomes free by itself is offered at once, too. What is
+    /// refused waits for the interval.
+    #[test]
+    fn whoever_brings_or_wants_resources_is_served_at_once() {
+        let (nothing, all) = (Wanted::Nothing, Wanted::All);
+        let of = Wanted::Agents([AGENT].into());
+        let mut world = World::new();
+        let world = &mut world;
+        check(world, |world| _ = world.agent("cpus:4;mem:4096"), &of);
+        check(world, |world| _ = world.framework(&["a"]), &all);
+        check(world, World::allocate, &nothing);
+        check(world, decline, &nothing);
+        check(world, |world| _ = world.launch(FRAMEWORK, "t", "cpus:1;mem:64"), &of);
+        let update = |state, number| {
+            move |world: &mut World| _ = world.update(FRAMEWORK, "t", state, number)
+        };
+        check(world, update(TaskState::Running, 1), &nothing);
+        check(world, update(TaskState::Finished, 2), &of);
+        let (framework, roles) = (FRAMEWORK, Vec::new);
+        check(world, |world| _ = world.must(Suppress { framework, roles: roles() }), &nothing);
+        check(world, |world| _ = world.must(Revive { framework, roles: roles() }), &all);
+        check(world, |world| world.disconnect(AGENT), &nothing);
+        check(world, come_back, &of);
+        check(world, schedule, &all);
+        check(world, |world| _ = world.must(Deactivate { agent: AGENT }), &nothing);
+    }
+
+    /// semantics 171
     #[test]
     fn all_swallows_some_and_some_add_up() {
         let some = |agents: &[u32]| Wanted::Agents(agents.iter().copied().map(AgentId).collect());

@@ -7,6 +7,8 @@ pub(crate) mod json;
 pub(crate) mod operator;
 pub(crate) mod response;
 pub(crate) mod roles;
+#[cfg(test)]
+mod tests;
 
 use statemachine::framework::Framework;
 use statemachine::resources::Resources;

@@ -52,6 +52,7 @@ fn tickets(releases: &[Release<u32>]) -> Vec<u32> {
     releases.iter().flat_map(|release| &release.decided).filter_map(|it| it.ticket).collect()
 }
 
+/// semantics 219, 246
 #[test]
 fn answers_leave_in_order_once_all_before_them_is_committed() {
     let mut core = leader();
@@ -128,6 +129,8 @@ fn what_is_proposed_folds_into_the_same_state() {
 }
 
 proptest! {
+    /// semantics 246
+    ///
     /// Whatever is asked and committed when: each answer leaves once, in order, and none before
     /// all that was decided until then is committed.
     #[test]

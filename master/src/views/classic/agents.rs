@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use protocol::v1::value::Type;
-use protocol::v1::{Attribute, DrainInfo, Resource};
+use protocol::v1::{Attribute, DomainInfo, DrainInfo, Resource};
 use serde::Serialize;
 use serde::ser::SerializeMap;
 use statemachine::agent::Agent;
@@ -74,6 +74,8 @@ pub(super) struct Slave {
     estimated_drain_start_time_seconds: Option<f64>,
     version: String,
     capabilities: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<DomainInfo>,
 }
 
 impl Slave {
@@ -105,6 +107,7 @@ impl Slave {
                 .iter()
                 .map(|capability| capability.r#type().as_str_name())
                 .collect(),
+            domain: info.domain,
         }
     }
 }

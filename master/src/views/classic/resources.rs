@@ -88,14 +88,21 @@ fn set_text(set: &BTreeSet<&Arc<str>>) -> String {
 mod tests {
     use super::*;
 
+    /// What follows a `|` may be taken back.
     fn check(text: &str, expected: &str) {
-        let parsed = protocol::resource::parse(text, "*").expect("resources");
+        let (kept, revocable) = text.split_once('|').unwrap_or((text, ""));
+        let mut parsed = protocol::resource::parse(kept, "*").expect("resources");
+        for mut resource in protocol::resource::parse(revocable, "*").expect("resources") {
+            resource.revocable = Some(protocol::v1::resource::RevocableInfo {});
+            parsed.push(resource);
+        }
         let resources = crate::convert::resources::read(&parsed).expect("valid");
         let written = serde_json::to_value(flat(&resources)).expect("an object");
         let expected: serde_json::Value = serde_json::from_str(expected).expect("JSON");
         assert_eq!(written, expected);
     }
 
+    /// semantics 288
     #[test]
     fn resources_are_flat() {
         check("", r#"{"cpus":0.0,"mem":0.0,"disk":0.0,"gpus":0.0}"#);
@@ -103,6 +110,11 @@ mod tests {
             "cpus:1.5;cpus(a):1;ports:[1-2,5-9];things:{a,b}",
             r#"{"cpus":2.5,"mem":0.0,"disk":0.0,"gpus":0.0,"ports":"[1-2, 5-9]",
                 "things":"{a, b}"}"#,
+        );
+        check(
+            "cpus:1;mem:64|cpus:3;gpus:1",
+            r#"{"cpus":1.0,"cpus_revocable":3.0,"mem":64.0,"disk":0.0,"gpus":0.0,
+                "gpus_revocable":1.0}"#,
         );
     }
 }

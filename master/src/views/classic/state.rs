@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use protocol::build_info;
+use protocol::v1::DomainInfo;
 use serde::Serialize;
 use statemachine::State;
 
@@ -19,6 +20,7 @@ pub(crate) struct Host {
     pub(crate) hostname: String,
     pub(crate) port: u16,
     pub(crate) cluster: Option<String>,
+    pub(crate) domain: Option<DomainInfo>,
     pub(crate) flags: BTreeMap<&'static str, String>,
 }
 
@@ -40,6 +42,8 @@ struct Whole<'a, S, R, F, C> {
     activated_slaves: f64,
     deactivated_slaves: f64,
     unreachable_slaves: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<&'a DomainInfo>,
     leader: &'a str,
     leader_info: LeaderInfo<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,6 +89,7 @@ pub(crate) fn state(state: &State, host: &Host) -> Vec<u8> {
         activated_slaves: agents().filter(|it| it.is_active()).count() as f64,
         deactivated_slaves: agents().filter(|it| !it.is_active()).count() as f64,
         unreachable_slaves: unreachable as f64,
+        domain: host.domain.as_ref(),
         leader: &host.pid,
         leader_info: LeaderInfo {
             id: &host.id,

@@ -1,5 +1,8 @@
 //! Tasks (semantics 289, 291).
 
+use std::collections::BTreeMap;
+
+use protocol::v1::value::Scalar;
 use protocol::v1::{self, TaskStatus};
 use serde::Serialize;
 use statemachine::State;
@@ -21,6 +24,8 @@ pub(super) struct TaskView {
     state: &'static str,
     resources: serde_json::Value,
     role: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    limits: BTreeMap<String, serde_json::Value>,
     statuses: Vec<StatusView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
@@ -58,6 +63,7 @@ impl TaskView {
             slave_id: written.agent_id.value,
             resources: serde_json::to_value(flat(&it.resources)).unwrap_or_default(),
             role: it.role.to_string(),
+            limits: written.limits.into_iter().map(limit).collect(),
             statuses: written.statuses.into_iter().map(StatusView::of).collect(),
             user: written.user,
             labels: written.labels.map(|labels| labels.labels),
@@ -66,6 +72,12 @@ impl TaskView {
             health_check: written.health_check,
         }
     }
+}
+
+/// What a task may use at most: a number, or `Infinity`, for which JSON has none.
+fn limit((name, most): (String, Scalar)) -> (String, serde_json::Value) {
+    let most = if most.value.is_finite() { most.value.into() } else { "Infinity".into() };
+    (name, most)
 }
 
 impl StatusView {
