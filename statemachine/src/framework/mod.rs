@@ -190,7 +190,10 @@ impl State {
         if framework.description == *description {
             return;
         }
-        framework.description = description.clone();
+        let before = std::mem::replace(&mut framework.description, description.clone());
+        for left in before.roles.iter().filter(|role| !description.roles.contains(role)) {
+            self.book.filters.clear_framework(id, Some(left));
+        }
         self.book.retain_roles(id, &description.roles);
         let agents: BTreeSet<AgentId> = self.tasks_of(id).map(|task| task.agent).collect();
         for agent in agents {
