@@ -108,7 +108,9 @@ impl Pair {
             Reply::Done | Reply::Registered(_) => None,
         });
         let suppressed = BTreeSet::new();
-        let framework = Framework { link, roles, suppressed, is_aware, timeout_ms };
+        let (subscribed_at, left_at) = (self.model.now, None);
+        let framework =
+            Framework { link, roles, suppressed, is_aware, timeout_ms, subscribed_at, left_at };
         self.model.subscribe(id.expect("a number"), framework);
         (real, Ok(()))
     }
@@ -315,7 +317,8 @@ impl Pair {
         let (name, agent) = pick(&all, task)?;
         let known = self.model.tasks.get(&name);
         let in_history = self.model.history.iter().rev().find(|(it, _)| *it == name);
-        let old = known.and_then(|it| it.acknowledged).or(in_history.and_then(|(_, it)| *it));
+        let old =
+            known.and_then(|it| it.acknowledged).or(in_history.and_then(|(_, it)| it.acknowledged));
         let pending = known.and_then(|task| task.pending);
         self.updates += 1;
         let mut bytes = [1; 16];

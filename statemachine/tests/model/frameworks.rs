@@ -21,10 +21,12 @@ impl Model {
     ) -> Refused {
         let Some(framework) = self.frameworks.get(&id) else { return Err("FrameworkRemoved") };
         let is_taken_over = matches!(framework.link, Link::Up(_));
+        let unheard = self.unheard_since(framework);
         self.tell(id, Said::Error);
         let held = self.offers_of(id);
         if let Some(framework) = self.frameworks.get_mut(&id) {
             framework.link = Link::Up(session);
+            framework.subscribed_at = self.now;
         }
         for offer in held {
             if is_taken_over {
@@ -48,7 +50,30 @@ impl Model {
         for (task, (update, state, reason)) in owed.collect::<Vec<_>>() {
             self.tell(id, Said::Updated { task, state, reason, update: Some(update) });
         }
+        if let Some(since) = unheard {
+            self.say_again(id, since);
+        }
         Ok(())
+    }
+
+    /// Since when a framework may have heard nothing: it left, or there is a new leader, and it has not
+    /// been back since.
+    fn unheard_since(&self, framework: &Framework) -> Option<u64> {
+        let ends = framework.left_at.into_iter().chain([self.elected_at]);
+        let is_silent = !matches!(framework.link, Link::Up(_));
+        ends.filter(|at| is_silent && *at >= framework.subscribed_at).min()
+    }
+
+    /// What the master itself has last said of tasks since then, which nobody acknowledges.
+    fn say_again(&mut self, id: FrameworkId, since: u64) {
+        let all = self.history.iter().map(|(name, task)| (name, task)).chain(&self.tasks);
+        let said = all.filter(|(name, _)| name.0 == id).filter_map(|(name, task)| {
+            let (reason, _) = task.by_master.filter(|(_, at)| *at >= since)?;
+            Some((name.1.clone(), task.told?, reason))
+        });
+        for (task, state, reason) in said.collect::<Vec<_>>() {
+            self.tell(id, Said::Updated { task, state, reason, update: None });
+        }
     }
 
     pub(crate) fn update_framework(
@@ -108,6 +133,7 @@ impl Model {
         asked.for_each(|(_, asked)| asked.0 = false);
         if let Some(framework) = self.frameworks.get_mut(&id) {
             framework.link = Link::Away(until);
+            framework.left_at = Some(self.now);
         }
     }
 

@@ -42,6 +42,9 @@ pub(crate) struct Framework {
     pub(crate) suppressed: BTreeSet<String>,
     pub(crate) is_aware: bool,
     pub(crate) timeout_ms: u64,
+    pub(crate) subscribed_at: u64,
+    /// When it was last away.
+    pub(crate) left_at: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +64,8 @@ pub(crate) struct Task {
     pub(crate) state: TaskState,
     /// The state that its framework was told last.
     pub(crate) told: Option<TaskState>,
+    /// If that came of the master itself: why, and when.
+    pub(crate) by_master: Option<(Option<i32>, u64)>,
     /// What its framework has yet to acknowledge: id, state and reason.
     pub(crate) pending: Option<(UpdateId, TaskState, Option<i32>)>,
     pub(crate) acknowledged: Option<UpdateId>,
@@ -99,8 +104,8 @@ pub(crate) struct Model {
     pub(crate) offers: BTreeMap<OfferId, Offer>,
     pub(crate) tasks: BTreeMap<TaskName, Task>,
     pub(crate) executors: BTreeMap<ExecutorName, Executor>,
-    /// Tasks that are over, with the update that was acknowledged last.
-    pub(crate) history: Vec<(TaskName, Option<UpdateId>)>,
+    /// Tasks that are over, as they were at their end.
+    pub(crate) history: Vec<(TaskName, Task)>,
     pub(crate) filters: Vec<Filter>,
     /// The most cpus that roles may have, in thousandths.
     pub(crate) limits: BTreeMap<String, i64>,

@@ -236,6 +236,7 @@ impl Model {
                 pile: task.pile.clone(),
                 state: TaskState::Staging,
                 told: None,
+                by_master: None,
                 pending: None,
                 acknowledged: None,
                 is_killed: false,

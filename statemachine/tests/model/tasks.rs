@@ -31,6 +31,7 @@ impl Model {
         let Some(task) = self.tasks.get_mut(name) else { return };
         task.state = latest;
         task.told = Some(told);
+        task.by_master = update.is_none().then_some((reason, self.now));
         if let Some(update) = update {
             task.pending = Some((update, told, reason));
         }
@@ -42,8 +43,14 @@ impl Model {
 
     pub(crate) fn complete(&mut self, name: &TaskName) {
         if let Some(task) = self.tasks.remove(name) {
-            self.history.push((name.clone(), task.acknowledged));
+            self.history.push((name.clone(), task));
         }
+    }
+
+    /// Whether a task is over of which this update was acknowledged last.
+    fn is_over(&self, name: &TaskName, update: UpdateId) -> bool {
+        let mut over = self.history.iter();
+        over.any(|(it, task)| it == name && task.acknowledged == Some(update))
     }
 
     /// A task has ended, and its agent will not say so any more.
@@ -121,7 +128,7 @@ impl Model {
         let acknowledged = Some(report.update);
         if !self.frameworks.contains_key(&report.task.0)
             || known.is_some_and(|task| task.acknowledged == acknowledged)
-            || !is_known && self.history.contains(&(report.task.clone(), acknowledged))
+            || !is_known && self.is_over(&report.task, report.update)
         {
             // who reported need not repeat it
             self.direct(report.agent, enough);
