@@ -1,4 +1,5 @@
-//! `docs/SEMANTICS.md` has a row for every statement, and each row names tests that name the statement.
+//! `docs/SEMANTICS.md` has a row for every statement, `docs/BETTER.md` one for every limit of Mesos, and each
+//! row names tests that name it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -29,7 +30,40 @@ const SECTIONS: [(char, RangeInclusive<u32>); 17] = [
 /// Statements whose rows are still to be written.
 const WITHOUT_A_ROW: &[RangeInclusive<u32>] = &[43..=169];
 
-/// One statement of the table.
+/// The limits of Mesos, as `docs/BETTER.md` has them.
+const LIMITS: [(char, RangeInclusive<u32>); 4] =
+    [('1', 1..=20), ('2', 21..=34), ('4', 46..=54), ('5', 55..=64)];
+
+/// One of the documents.
+struct Table {
+    path: &'static str,
+    /// How tests name its numbers.
+    word: &'static str,
+    sections: &'static [(char, RangeInclusive<u32>)],
+    /// Numbers whose rows are still to be written.
+    awaited: &'static [RangeInclusive<u32>],
+    /// Verdicts that need a reason; those of the second list need no test.
+    verdicts: [&'static [&'static str]; 2],
+}
+
+const TABLES: [Table; 2] = [
+    Table {
+        path: "docs/SEMANTICS.md",
+        word: "semantics",
+        sections: &SECTIONS,
+        awaited: WITHOUT_A_ROW,
+        verdicts: [&["better", "differs"], &["n/a"]],
+    },
+    Table {
+        path: "docs/BETTER.md",
+        word: "gaps",
+        sections: &LIMITS,
+        awaited: &[],
+        verdicts: [&["better"], &["same", "n/a"]],
+    },
+];
+
+/// One statement of a table.
 struct Row {
     line: usize,
     section: char,
@@ -47,10 +81,10 @@ fn read(path: &str) -> Option<String> {
 }
 
 /// The rows below the headings `## C. …`, and what is wrong with the form of any.
-fn rows() -> (Vec<Row>, Vec<String>) {
+fn rows(table: &Table) -> (Vec<Row>, Vec<String>) {
     let (mut rows, mut faults) = (Vec::new(), Vec::new());
     let mut section = ' ';
-    for (at, text) in read("docs/SEMANTICS.md").expect("the table").lines().enumerate() {
+    for (at, text) in read(table.path).expect("the table").lines().enumerate() {
         if let Some(heading) = text.strip_prefix("## ") {
             section = heading.chars().next().unwrap_or(' ');
         }
@@ -70,20 +104,21 @@ fn rows() -> (Vec<Row>, Vec<String>) {
 }
 
 /// A verdict other than "holds" says why.
-fn check_verdict(row: &Row) -> Option<String> {
+fn check_verdict(row: &Row, [tested, untested]: [&[&str]; 2]) -> Option<String> {
     let (verdict, reason) = row.verdict.split_once(": ").unwrap_or((&row.verdict, ""));
-    let problem = match verdict {
-        "holds" if reason.is_empty() => None,
-        "better" | "differs" | "n/a" if !reason.is_empty() => None,
-        "better" | "differs" | "n/a" => Some("needs a reason"),
-        _ => Some("is not 'holds', 'better: …', 'differs: …' or 'n/a: …'"),
+    let needs_reason = tested.contains(&verdict) || untested.contains(&verdict);
+    let problem = match (verdict, needs_reason) {
+        ("holds", _) if reason.is_empty() => None,
+        (_, true) if !reason.is_empty() => None,
+        (_, true) => Some("needs a reason".to_owned()),
+        _ => Some(format!("is neither 'holds' nor, with a reason, of {tested:?} or {untested:?}")),
     };
-    let untested = verdict != "n/a" && row.tests.is_empty();
-    problem.or(untested.then_some("names no test")).map(str::to_owned)
+    let lacks_test = !untested.contains(&verdict) && row.tests.is_empty();
+    problem.or(lacks_test.then(|| "names no test".to_owned()))
 }
 
 /// A test exists, and names the statement.
-fn check_test(proof: &str, number: u32) -> Option<String> {
+fn check_test(proof: &str, (word, number): (&str, u32)) -> Option<String> {
     let (path, name) =
         proof.split_once("::").map_or((proof, None), |(path, name)| (path, Some(name)));
     let Some(file) = read(path) else { return Some(format!("there is no file {path}")) };
@@ -94,8 +129,8 @@ fn check_test(proof: &str, number: u32) -> Option<String> {
     };
     match words {
         None => Some(format!("there is no such test as {proof}")),
-        Some(words) if named(&words).contains(&number) => None,
-        Some(_) => Some(format!("{proof} does not say 'semantics {number}'")),
+        Some(words) if named(&words, word).contains(&number) => None,
+        Some(_) => Some(format!("{proof} does not say '{word} {number}'")),
     }
 }
 
@@ -123,11 +158,11 @@ fn body(file: &str, name: &str) -> Option<String> {
     Some(lines[first..=at + length].join("\n"))
 }
 
-/// The statements that a text names: `semantics 7`, `semantics 7, 8 and 9`, `semantics 7 to 9`.
-fn named(text: &str) -> BTreeSet<u32> {
+/// The statements that a text names after a word: `semantics 7`, `semantics 7, 8 and 9`, `semantics 7 to 9`.
+fn named(text: &str, word: &str) -> BTreeSet<u32> {
     let words: Vec<_> = text.split_whitespace().filter(|word| !word.starts_with("//")).collect();
     let mut named = BTreeSet::new();
-    for at in (0..words.len()).filter(|at| words[*at].ends_with("semantics")) {
+    for at in (0..words.len()).filter(|at| words[*at].ends_with(word)) {
         let mut last = None;
         let mut range = false;
         for word in &words[at + 1..] {
@@ -149,9 +184,8 @@ fn named(text: &str) -> BTreeSet<u32> {
     named
 }
 
-#[test]
-fn every_statement_has_one_row_under_its_section() {
-    let (rows, mut faults) = rows();
+fn check_rows(table: &Table) -> Vec<String> {
+    let (rows, mut faults) = rows(table);
     let mut seen: BTreeMap<u32, usize> = BTreeMap::new();
     for row in &rows {
         if let Some(first) = seen.insert(row.number, row.line) {
@@ -161,40 +195,57 @@ fn every_statement_has_one_row_under_its_section() {
         let fits = |(letter, numbers): &(char, RangeInclusive<u32>)| {
             *letter == row.section && numbers.contains(&row.number)
         };
-        if !SECTIONS.iter().any(fits) {
+        if !table.sections.iter().any(fits) {
             faults.push(format!(
                 "line {}: {} is not in section {}",
                 row.line, row.number, row.section
             ));
         }
     }
-    let awaited = |number: &u32| WITHOUT_A_ROW.iter().any(|numbers| numbers.contains(number));
-    for number in SECTIONS.iter().flat_map(|(_, numbers)| numbers.clone()) {
+    let awaited = |number: &u32| table.awaited.iter().any(|numbers| numbers.contains(number));
+    for number in table.sections.iter().flat_map(|(_, numbers)| numbers.clone()) {
         match (seen.contains_key(&number), awaited(&number)) {
             (false, false) => faults.push(format!("{number} has no row")),
-            (true, true) => faults.push(format!("{number} has a row: take it off WITHOUT_A_ROW")),
+            (true, true) => faults.push(format!("{number} has a row: it is awaited no more")),
             _ => {}
         }
     }
-    assert!(faults.is_empty(), "docs/SEMANTICS.md:\n  {}", faults.join("\n  "));
+    faults
+}
+
+fn check_proofs(table: &Table) -> Vec<String> {
+    let mut faults = Vec::new();
+    for row in rows(table).0 {
+        let name = (table.word, row.number);
+        let tests = row.tests.iter().filter_map(|test| check_test(test, name));
+        for fault in check_verdict(&row, table.verdicts).into_iter().chain(tests) {
+            faults.push(format!("line {}, {}: {fault}", row.line, row.number));
+        }
+    }
+    faults
+}
+
+fn check_all(check: fn(&Table) -> Vec<String>) {
+    for table in &TABLES {
+        let faults = check(table);
+        assert!(faults.is_empty(), "{}:\n  {}", table.path, faults.join("\n  "));
+    }
+}
+
+#[test]
+fn every_statement_has_one_row_under_its_section() {
+    check_all(check_rows);
 }
 
 #[test]
 fn every_row_names_tests_that_name_its_statement() {
-    let mut faults = Vec::new();
-    for row in rows().0 {
-        let tests = row.tests.iter().filter_map(|test| check_test(test, row.number));
-        for fault in check_verdict(&row).into_iter().chain(tests) {
-            faults.push(format!("line {}, {}: {fault}", row.line, row.number));
-        }
-    }
-    assert!(faults.is_empty(), "docs/SEMANTICS.md:\n  {}", faults.join("\n  "));
+    check_all(check_proofs);
 }
 
 #[test]
 fn statements_are_read_from_words() {
     let check = |text: &str, expected: &[u32]| {
-        assert_eq!(named(text).into_iter().collect::<Vec<_>>(), expected, "{text}");
+        assert_eq!(named(text, "semantics").into_iter().collect::<Vec<_>>(), expected, "{text}");
     };
     check("/// semantics 7", &[7]);
     check("(semantics 7, 9 and 12): 5 things", &[7, 9, 12]);

@@ -13,8 +13,9 @@ use crate::task::Task;
 use crate::time::Time;
 
 /// What a framework that has just (re)subscribed is owed: the offers it holds, the updates of
-/// operations and tasks that it has not acknowledged, and what the master itself has said of them since
-/// it went silent at `unheard`, which nobody acknowledges (gaps 27, 28).
+/// operations and tasks that it has not acknowledged, and what was said since it went silent at
+/// `unheard` that nobody acknowledges: ends of executors, and what the master itself has said of
+/// operations and tasks (gaps 26 to 28).
 pub(crate) fn for_framework(
     state: &State,
     framework: FrameworkId,
@@ -42,6 +43,10 @@ pub(crate) fn for_framework(
             state.tell(framework, task.message(pending), effects);
         }
     }
+    for (agent, executor, status) in &subscribed.unheard {
+        let executor = Some((executor.clone(), *status));
+        state.tell(framework, FrameworkMessage::Failed { agent: *agent, executor }, effects);
+    }
     if let Some(since) = unheard {
         for message in said_by_master(state, subscribed, since) {
             state.tell(framework, message, effects);
@@ -57,7 +62,9 @@ fn said_by_master(state: &State, framework: &Framework, since: Time) -> Vec<Fram
         agent.and_then(|agent| agent.unreachable_since).is_some_and(|at| at >= since)
     });
     let said_of_operations = lost.map(|it| FrameworkMessage::OperationUpdated(it.unreachable()));
-    let tasks = framework.completed.iter().chain(state.tasks_of(framework.id));
+    // an id may be in use again by now
+    let over = framework.completed.iter().filter(|task| !state.tasks.contains_key(&task.key));
+    let tasks = over.chain(state.tasks_of(framework.id));
     let said_of_tasks = tasks.filter_map(|task| {
         let status = task.statuses.last().filter(|status| status.update.is_none())?;
         (status.at >= since).then(|| task.message(status))

@@ -11,7 +11,7 @@ use crate::capability::{self, Capabilities};
 use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::effect::{Directive, Effect, FrameworkMessage, OperatorMessage};
-use crate::id::{AgentId, FrameworkId, OfferId, Principal, Role, Session};
+use crate::id::{AgentId, ExecutorId, ExecutorKey, FrameworkId, OfferId, Principal, Role, Session};
 use crate::offer::OfferConstraints;
 use crate::quota::Amounts;
 use crate::state::State;
@@ -35,6 +35,10 @@ pub use suppress::{RolesSuppressed, Suppress};
 pub use update::{FrameworkUpdated, Update};
 
 pub(crate) use disconnect::absent;
+
+/// How many ends of executors are kept for a framework that is away. Their tasks' ends are told in any
+/// case.
+pub const UNHEARD_MAX: usize = 1000;
 
 /// A framework that is not over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +73,10 @@ pub struct Framework {
     /// Offers it holds.
     #[serde(rename = "o")]
     pub offers: OrdSet<OfferId>,
+    /// Executors that ended while it was not there to hear of it: where, which, and their raw wait
+    /// status. Oldest first, and [`UNHEARD_MAX`] at most.
+    #[serde(rename = "x", default, skip_serializing_if = "Vector::is_empty")]
+    pub unheard: Vector<(AgentId, ExecutorId, i32)>,
     /// Its ended tasks, oldest first, as many as the retention allows.
     #[serde(rename = "k")]
     pub completed: Vector<Arc<Task>>,
@@ -200,6 +208,21 @@ impl State {
             self.direct(agent, Directive::FrameworkChanged(id), effects);
         }
         effects.push(Effect::Operators(OperatorMessage::FrameworkUpdated(id)));
+    }
+
+    /// Tells a framework that an executor has ended, or keeps that until it is there to hear of it
+    /// (gaps 26).
+    pub(crate) fn tell_end(&mut self, key: &ExecutorKey, status: i32, effects: &mut Vec<Effect>) {
+        let Some(framework) = self.framework_mut(key.framework) else { return };
+        if framework.session().is_none() {
+            framework.unheard.push_back((key.agent, key.executor.clone(), status));
+            while framework.unheard.len() > UNHEARD_MAX {
+                framework.unheard.pop_front();
+            }
+            return;
+        }
+        let executor = Some((key.executor.clone(), status));
+        self.tell(key.framework, FrameworkMessage::Failed { agent: key.agent, executor }, effects);
     }
 
     /// Drops the deadline that runs for a framework.

@@ -203,6 +203,7 @@ impl Fold for FrameworkSubscribed {
             reregistered_at: None,
             disconnected_at: None,
             offers: OrdSet::new(),
+            unheard: Vector::new(),
             completed: Vector::new(),
         };
         state.frameworks.insert(self.id, Arc::new(framework));
@@ -231,6 +232,9 @@ impl Fold for FrameworkResubscribed {
         let wishes = (&*self.suppressed, &self.constraints);
         state.redescribe(self.id, &self.description, wishes, effects);
         outstanding::for_framework(state, self.id, unheard, effects);
+        if let Some(framework) = state.framework_mut(self.id) {
+            framework.unheard.clear();
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::Decide;
 use crate::draft::{Draft, Reply};
-use crate::effect::{Directive, Effect, FrameworkMessage};
+use crate::effect::{Directive, Effect};
 use crate::event::Fold;
 use crate::id::{AgentId, ExecutorId, ExecutorKey, FrameworkId, Session};
 use crate::rejection::Rejection;
@@ -111,10 +111,6 @@ impl Fold for ExecutorEnded {
         if state.end_executor(&self.key).is_none() {
             return;
         }
-        let message = FrameworkMessage::Failed {
-            agent: self.key.agent,
-            executor: Some((self.key.executor.clone(), self.status)),
-        };
-        state.tell(self.key.framework, message, effects);
+        state.tell_end(&self.key, self.status, effects);
     }
 }

@@ -140,7 +140,7 @@ fn heard(world: &mut World) -> Vec<(TaskState, TaskState)> {
     world.sent().into_iter().filter_map(update).collect()
 }
 
-/// semantics 198
+/// semantics 198; gaps 25
 #[test]
 fn operators_hear_of_new_states_and_of_every_check() {
     let (mut world, framework) = launched();
@@ -262,7 +262,25 @@ fn the_end_of_an_executor_is_told_to_its_framework_once() {
     assert_eq!(failures(&mut world, framework), []);
 }
 
-/// semantics 209: how an executor ended that a returning agent does not have, nobody knows.
+/// gaps 26: and to one that was away once it is back, whoever leads by then.
+#[test]
+fn the_end_of_an_executor_is_kept_for_who_is_away() {
+    let (mut world, framework) = launched();
+    let stream = world.state.frameworks[&framework].session().expect("connected");
+    world.must(crate::framework::Disconnect { framework, session: stream });
+    let (executor, wire_id) = ("e".into(), "c-0000".into());
+    let session = session(&world);
+    world.must(ExecutorExited { agent: AGENT, session, framework: wire_id, executor, status: 9 });
+    world.lead(2);
+    assert_eq!(failures(&mut world, framework), []);
+    for expected in [vec![Some(("e".into(), 9))], vec![]] {
+        let again = world.subscription(Some("c-0000"), &["*"]);
+        world.subscribe(again);
+        assert_eq!(failures(&mut world, framework), expected);
+    }
+}
+
+/// semantics 209; gaps 54: how an executor ended that a returning agent does not have, nobody knows.
 #[test]
 fn an_executor_that_was_lost_ended_somehow() {
     let (mut world, framework) = launched();

@@ -108,9 +108,16 @@ impl Pair {
             Reply::Done | Reply::Registered(_) => None,
         });
         let suppressed = BTreeSet::new();
-        let (subscribed_at, left_at) = (self.model.now, None);
-        let framework =
-            Framework { link, roles, suppressed, is_aware, timeout_ms, subscribed_at, left_at };
+        let framework = Framework {
+            link,
+            roles,
+            suppressed,
+            is_aware,
+            timeout_ms,
+            subscribed_at: self.model.now,
+            left_at: None,
+            unheard: Vec::new(),
+        };
         self.model.subscribe(id.expect("a number"), framework);
         (real, Ok(()))
     }

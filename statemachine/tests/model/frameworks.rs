@@ -50,6 +50,10 @@ impl Model {
         for (task, (update, state, reason)) in owed.collect::<Vec<_>>() {
             self.tell(id, Said::Updated { task, state, reason, update: Some(update) });
         }
+        let ends = self.frameworks.get_mut(&id).map(|it| std::mem::take(&mut it.unheard));
+        for (agent, executor) in ends.into_iter().flatten() {
+            self.tell(id, Said::Failed(agent, Some(executor)));
+        }
         if let Some(since) = unheard {
             self.say_again(id, since);
         }
@@ -64,9 +68,11 @@ impl Model {
         ends.filter(|at| is_silent && *at >= framework.subscribed_at).min()
     }
 
-    /// What the master itself has last said of tasks since then, which nobody acknowledges.
+    /// What the master itself has last said of tasks since then, which nobody acknowledges; not of one
+    /// that is over if its id is in use again.
     fn say_again(&mut self, id: FrameworkId, since: u64) {
-        let all = self.history.iter().map(|(name, task)| (name, task)).chain(&self.tasks);
+        let over = self.history.iter().filter(|(name, _)| !self.tasks.contains_key(name));
+        let all = over.map(|(name, task)| (name, task)).chain(&self.tasks);
         let said = all.filter(|(name, _)| name.0 == id).filter_map(|(name, task)| {
             let (reason, _) = task.by_master.filter(|(_, at)| *at >= since)?;
             Some((name.1.clone(), task.told?, reason))

@@ -45,6 +45,8 @@ pub(crate) struct Framework {
     pub(crate) subscribed_at: u64,
     /// When it was last away.
     pub(crate) left_at: Option<u64>,
+    /// Executors that have ended while it was.
+    pub(crate) unheard: Vec<(AgentId, String)>,
 }
 
 #[derive(Clone, Debug)]

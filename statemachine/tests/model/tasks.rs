@@ -63,8 +63,14 @@ impl Model {
     }
 
     pub(crate) fn end_executor(&mut self, name: &ExecutorName) {
-        if self.executors.remove(name).is_some() {
-            self.tell(name.1, Said::Failed(name.0, Some(name.2.clone())));
+        if self.executors.remove(name).is_none() {
+            return;
+        }
+        match self.frameworks.get_mut(&name.1) {
+            Some(away) if !matches!(away.link, Link::Up(_)) => {
+                away.unheard.push((name.0, name.2.clone()));
+            }
+            _ => self.tell(name.1, Said::Failed(name.0, Some(name.2.clone()))),
         }
     }
 
