@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(rest, [Some(1), Some(2), Some(3), None]);
     }
 
-    /// semantics 300
+    /// semantics 300; gaps 24
     #[test]
     fn a_client_that_takes_nothing_is_stuck() {
         let (outbox, drain) = outbox();

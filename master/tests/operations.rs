@@ -80,7 +80,7 @@ async fn an_operation_with_an_id_is_followed_to_its_end() {
     assert_eq!(status["state"], "OPERATION_UNKNOWN", "it is over and acknowledged: {answer}");
 }
 
-/// semantics 166 to 169, 309
+/// semantics 166 to 169, 309; gaps 30
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operators_reserve_and_make_volumes() {
     let cluster = Cluster::start(1).await;

@@ -41,7 +41,7 @@ async fn followers_send_clients_to_the_leader() {
     }
 }
 
-/// semantics 248
+/// semantics 248; gaps 1
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_forgotten_when_the_leader_is_lost() {
     let mut cluster = Cluster::start(3).await;
@@ -86,6 +86,7 @@ async fn nothing_is_forgotten_when_the_leader_is_lost() {
     );
 }
 
+/// gaps 14
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_launch_that_its_agent_never_got_is_sent_again() {
     let mut cluster = Cluster::start(3).await;

@@ -123,6 +123,7 @@ mod tests {
         events.filter(|event| !event.starts_with("Journal")).collect()
     }
 
+    /// gaps 29
     #[test]
     fn every_event_is_a_line_in_order() {
         let story = story();

@@ -281,6 +281,7 @@ mod tests {
         }
     }
 
+    /// gaps 52
     #[tokio::test]
     async fn a_compacted_log_folds_into_the_same_state() {
         let directory = tempfile::tempdir().expect("a temporary directory");

@@ -495,6 +495,7 @@ fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
+    /// gaps 54
     #[test]
     fn whatever_happens_the_agent_keeps_its_word(steps in steps(80)) {
         let mut world = World::new();

@@ -112,6 +112,17 @@ fn agents_are_listed_while_they_can_be_reached() {
     assert_eq!(listed(&world), (0, 0));
 }
 
+/// gaps 34: whoever reads has a state to itself, while decisions go on.
+#[test]
+fn a_view_stays_what_it_was() {
+    let (mut world, framework) = world();
+    let seen = world.state.clone();
+    let before = response::state(&seen);
+    world.must(Teardown { framework });
+    assert_eq!(response::state(&seen), before);
+    assert_ne!(response::state(&world.state), before);
+}
+
 /// semantics 299
 #[test]
 fn events_show_a_framework_without_its_offers() {

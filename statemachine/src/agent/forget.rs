@@ -80,7 +80,7 @@ mod tests {
     use crate::task::{Question, Reconcile};
     use crate::testing::{World, told_states};
 
-    /// semantics 233
+    /// semantics 233; gaps 48
     #[test]
     fn an_unreachable_agent_is_forgotten_with_its_tasks_and_may_not_come_back() {
         let mut world = World::new();

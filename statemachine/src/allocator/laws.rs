@@ -106,6 +106,7 @@ proptest! {
         }
     }
 
+    /// gaps 32
     #[test]
     fn the_seed_alone_decides(mut world in any_world(), seed in any::<u64>(), offered in any::<bool>()) {
         if offered {
@@ -119,6 +120,7 @@ proptest! {
         prop_assert_eq!(first, second);
     }
 
+    /// gaps 31
     #[test]
     fn what_is_explained_is_what_happens(
         mut world in any_world(),
@@ -160,6 +162,7 @@ proptest! {
         }
     }
 
+    /// gaps 58
     #[test]
     fn nobody_starves(mut world in any_world()) {
         everybody_is_offered_something(&mut world);

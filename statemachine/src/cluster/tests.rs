@@ -97,7 +97,7 @@ fn without_leader(state: &State) -> State {
     state
 }
 
-/// semantics 248, 249 and 250, bettered by gaps 1 and 7 to 13: nothing is forgotten, and least of all
+/// semantics 248, 249 and 250, bettered by gaps 1, 7 to 13 and 15 to 20: nothing is forgotten, and least of all
 /// what Mesos keeps.
 #[test]
 fn a_new_leader_knows_all_that_the_last_one_knew() {

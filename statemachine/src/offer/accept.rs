@@ -447,6 +447,27 @@ mod tests {
         assert_eq!(world.state.tasks.len(), 1, "completed ids may be reused");
     }
 
+    /// gaps 10: an id is taken while its task is out of reach, and whoever leads.
+    #[test]
+    fn the_id_of_a_task_out_of_reach_is_not_free() {
+        let (mut world, framework, _) = offered();
+        let agent = world.launch(framework, "t", "cpus:1");
+        world.disconnect(agent);
+        world.pass_ms(600_000);
+        world.lead(2);
+        let mut again = world.subscription(Some("c-0000"), &["*"]);
+        again.description.failover_timeout_ms = 3_600_000;
+        world.subscribe(again);
+        world.allocate();
+        let offer = world.offers(framework)[0];
+        let other = world.state.offers[&offer].agent;
+        assert_ne!(other, agent);
+        world.sent();
+        world.accept(framework, &[offer], launch(&[task("t", other)]));
+        let words = "the ID of an unreachable task";
+        check_refused(&mut world, framework, TaskState::Error, words);
+    }
+
     #[test]
     fn offers_survive_a_change_of_leader() {
         let (mut world, framework, offers) = offered();

@@ -117,7 +117,7 @@ mod tests {
         world.ask(Operate { agent: Some(AgentId(0)), request })
     }
 
-    /// semantics 168
+    /// semantics 168; gaps 60
     #[test]
     fn offers_give_back_what_an_operator_takes() {
         let (mut world, framework) = world();

@@ -153,6 +153,7 @@ fn what_is_guaranteed_stays_free_until_it_is_wanted() {
     assert!((cpus(&world, due) - 6.0).abs() < 1e-9, "{}", cpus(&world, due));
 }
 
+/// gaps 57
 #[test]
 fn a_guarantee_covers_those_of_the_roles_below() {
     let mut world = agents(4);
@@ -343,7 +344,7 @@ fn owned(world: &World) -> BTreeMap<String, Quantities> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Whatever happens, a role gets no more of what it has more of than its limit, and what is free
+    /// gaps 56 and 61: whatever happens, a role gets no more of what it has more of than its limit, and what is free
     /// covers what the guarantees still need, if it did before.
     #[test]
     fn no_decision_passes_a_limit(actions in prop::collection::vec(any_action(), 1..60)) {
