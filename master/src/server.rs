@@ -25,8 +25,9 @@ use crate::quorum::QuorumService;
 
 /// Connections that may be open at a time; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 32_768;
-/// How long the head of a request may take.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection may wait for the head of a request. Long: clients such as pymesos keep theirs
+/// open from one call to the next, and fail the next one if it has been closed meanwhile.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// The largest head of a request.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// How often a silent HTTP/2 connection is tried.

@@ -33,8 +33,9 @@ use reply::Reply;
 
 /// Connections at the same time. Each executor holds one, and opens a second for its calls.
 const CONNECTIONS: usize = 16_384;
-/// How long a client may take to send a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection may wait for the head of a request. Long: clients such as pymesos keep theirs
+/// open from one call to the next, and fail the next one if it has been closed meanwhile.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// Pause after the machine refused to give us a connection, as when it is out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
