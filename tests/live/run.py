@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 
-from scenarios import crashes, drain, executor, failover, groups, kill, leave, reconcile, reservations, tasks
+from scenarios import crashes, drain, executor, failover, fuzz, groups, kill, leave, reconcile, reservations, tasks
 
 SCENARIOS = {
     "tasks": tasks.run,
@@ -18,6 +18,7 @@ SCENARIOS = {
     "groups": groups.run,
     "failover": failover.run,
     "drain": drain.run,
+    "fuzz": fuzz.run,
     "crashes": crashes.run,
 }
 
@@ -27,7 +28,9 @@ def main():
     parser.add_argument("mesolith", help="the binary")
     parser.add_argument("scenario", nargs="*", help=f"of {', '.join(SCENARIOS)}; all by default")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--fuzz-seconds", type=float, default=fuzz.seconds, help="how long the scenario fuzz goes on")
     arguments = parser.parse_args()
+    fuzz.seconds = arguments.fuzz_seconds
     print(f"seed {arguments.seed}", flush=True)
     passed, failed = 0, 0
     for name in arguments.scenario or SCENARIOS:
