@@ -9,6 +9,8 @@ use clap::{Args, ValueEnum};
 use protocol::v1::DomainInfo;
 use protocol::{domain, duration_text};
 
+use crate::oversubscribe::OversubscriptionFlags;
+
 /// The flags of an agent.
 ///
 /// Each can also come from the environment, as `MESOLITH_` and its name in capitals. Names may be
@@ -162,6 +164,10 @@ pub struct Config {
     )]
     pub registration_backoff_factor: Duration,
 
+    /// About what the agent lends out
+    #[command(flatten)]
+    pub oversubscription: OversubscriptionFlags,
+
     /// Program that runs as the shim above each container; by default this one
     #[arg(long, env = "MESOLITH_LAUNCHER_EXE", hide = true)]
     pub launcher_exe: Option<PathBuf>,
@@ -283,6 +289,7 @@ impl Config {
             ("launcher_exe", self.launcher_exe.as_ref().map(path)),
         ];
         flags.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        flags.extend(self.oversubscription.flags());
         flags.sort_unstable();
         flags
     }
@@ -324,7 +331,8 @@ mod tests {
         use clap::CommandFactory;
         let config = parse(
             "--master a:1 --work_dir /w --hostname h --advertise_ip 1.2.3.4 --advertise_port 5 \
-             --launcher_exe /l \
+             --launcher_exe /l --oversubscribed_resources cpus:1 --load_threshold_5min 1 \
+             --load_threshold_15min 1 \
              --domain {\"fault_domain\":{\"region\":{\"name\":\"eu\"},\"zone\":{\"name\":\"z\"}}}",
         );
         let config = config.expect("valid flags");

@@ -24,6 +24,7 @@ mod history;
 mod http;
 mod info;
 mod kernel;
+mod oversubscribe;
 mod run;
 mod session;
 mod shim;
@@ -33,5 +34,8 @@ mod work_dir;
 pub use checkpoint::log::CheckpointError;
 pub use config::{Config, Masters, ReconfigurationPolicy, accept_underscores};
 pub use info::InfoError;
+pub use oversubscribe::{
+    ControllerKind, EstimatorKind, OversubscriptionError, OversubscriptionFlags,
+};
 pub use run::{RunError, run};
 pub use shim::shim_main;

@@ -28,6 +28,7 @@ use crate::effects::{Effects, trash};
 use crate::fetcher::Fetcher;
 use crate::http::{self, Api};
 use crate::info::{self, InfoError};
+use crate::oversubscribe::{Oversubscription, OversubscriptionError};
 use crate::session::Session;
 use crate::shim::spec::RuntimeDirectory;
 use crate::turns::{INPUT_LIMIT, Shared, Turns};
@@ -72,6 +73,9 @@ pub enum RunError {
     /// What the agent is to offer makes no sense.
     #[error(transparent)]
     Info(#[from] InfoError),
+    /// What the agent is to lend out makes no sense.
+    #[error(transparent)]
+    Oversubscription(#[from] OversubscriptionError),
     /// What the agent must remember cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -97,6 +101,7 @@ pub async fn run(mut config: Config, shutdown: impl Future<Output = ()>) -> Resu
     work_dir::check_own(&config.work_dir)?;
     config.runtime_dir = Some(make_directory(&config.runtime_dir())?);
     let info = info::describe(&config, ip, port)?;
+    let oversubscription = Oversubscription::new(&config.oversubscription)?;
     let (log, state) = Log::open(&config.work_dir.join(work_dir::CHECKPOINT))?;
     if let Some(before) = &state.info
         && state.identity.is_some()
@@ -115,9 +120,12 @@ pub async fn run(mut config: Config, shutdown: impl Future<Output = ()>) -> Resu
     };
     let began = Instant::now();
     take_up(&mut turns, &info, &config.runtime_dir())?;
+    let estimate = oversubscription.estimate(&turns.known);
+    turns.decide(|turn| turn.estimated(estimate))?;
     let api = Api::new(config.clone(), address, turns.known.clone(), containerizer, inputs.clone())
         .recovered_in(began.elapsed());
     let collected = crate::collect::run(&config, api.sandboxes());
+    let lent = oversubscription.run(turns.known.clone(), inputs.clone());
     tracing::info!(%address, work_dir = %config.work_dir.display(), "the agent serves");
     let goodbyes = unregister_on(goodbyes, inputs.clone());
     let session = Session::new(inputs, config.master.0.clone(), config.registration_backoff_factor);
@@ -130,6 +138,7 @@ pub async fn run(mut config: Config, shutdown: impl Future<Output = ()>) -> Resu
         () = http::serve(listener, Arc::new(api)) => Ok(()),
         () = session.run() => Ok(()),
         () = collected => Ok(()),
+        () = lent => Ok(()),
         () = shutdown => Ok(()),
     }
 }

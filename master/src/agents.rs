@@ -9,6 +9,7 @@ use protocol::agents::{
     ExecutorExited, ExecutorMessage, FromAgent, Hello, NotLeader, Ping, Refused, ToAgent, Update,
     from_agent, to_agent,
 };
+use protocol::v1;
 use statemachine::{AgentId, Command, EventNumber, Session, TaskState, agent, operation, task};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -186,6 +187,9 @@ fn command(
             let message = task::MessageFramework { agent, session, framework, executor, data };
             Some((message.into(), bytes))
         }
+        from_agent::Message::Oversubscribed(oversubscribed) => {
+            oversubscribe((agent, session), &oversubscribed.resources)
+        }
         from_agent::Message::Unregister(_) => {
             Some((agent::Unregister { agent, session }.into(), 0))
         }
@@ -197,6 +201,21 @@ fn command(
         from_agent::Message::Hello(_)
         | from_agent::Message::Pong(_)
         | from_agent::Message::ReconcileTask(_) => None,
+    }
+}
+
+fn oversubscribe(
+    (agent, session): (AgentId, Session),
+    resources: &[v1::Resource],
+) -> Option<(Command, usize)> {
+    match convert::resources::read(resources) {
+        Ok(estimate) => {
+            Some((agent::Oversubscribe { agent, session, estimate }.into(), resources.len()))
+        }
+        Err(error) => {
+            tracing::warn!(%agent, %error, "an estimate of revocable resources makes no sense");
+            None
+        }
     }
 }
 

@@ -91,15 +91,20 @@ fn add_resources(metrics: &mut Metrics, state: &State) {
         taken.add_all(&agent.used);
         taken.add_all(&agent.offered);
     }
-    for name in [Name::Cpus, Name::Mem, Name::Disk, Name::Gpus] {
-        let (all, in_use) = (total.scalar(&name).to_f64(), used.scalar(&name).to_f64());
-        let percent = if all > 0.0 { in_use / all } else { 0.0 };
-        metrics.insert(format!("master/{name}_total"), all);
-        metrics.insert(format!("master/{name}_used"), in_use);
-        metrics.insert(format!("master/{name}_percent"), percent);
-        for suffix in ["total", "used", "percent"] {
-            metrics.insert(format!("master/{name}_revocable_{suffix}"), 0.0);
+    let names = [Name::Cpus, Name::Mem, Name::Disk, Name::Gpus];
+    for (infix, revocable) in [("", false), ("_revocable", true)] {
+        let total = total.filtered(|resource| resource.revocable == revocable);
+        let used = used.filtered(|resource| resource.revocable == revocable);
+        for name in &names {
+            let (all, in_use) = (total.scalar(name).to_f64(), used.scalar(name).to_f64());
+            let percent = if all > 0.0 { in_use / all } else { 0.0 };
+            metrics.insert(format!("master/{name}{infix}_total"), all);
+            metrics.insert(format!("master/{name}{infix}_used"), in_use);
+            metrics.insert(format!("master/{name}{infix}_percent"), percent);
         }
+    }
+    for name in names {
+        let all = total.scalar(&name).to_f64();
         let held = taken.scalar(&name).to_f64();
         metrics.insert(format!("allocator/mesos/resources/{name}/total"), all);
         metrics.insert(format!("allocator/mesos/resources/{name}/offered_or_allocated"), held);

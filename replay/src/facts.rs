@@ -121,6 +121,9 @@ impl Describer<'_> {
                     .optional("mark_gone", it.mark_gone.then_some("true"))
             }
             Event::AgentDrained(it) => self.agent(it.id),
+            Event::AgentOversubscribed(it) => {
+                self.agent(it.id).text("revocable_resources", it.estimate.to_string())
+            }
             Event::MaintenanceScheduled(it) => {
                 self.machines(it.windows.iter().flat_map(|window| &window.machines))
             }

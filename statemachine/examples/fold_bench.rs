@@ -124,6 +124,7 @@ fn set_up(bench: &mut Bench) {
             tasks: Vec::new(),
             executors: Vec::new(),
             last_launch: statemachine::EventNumber(0),
+            estimate: statemachine::resources::Resources::default(),
         }
         .into()
     });

@@ -73,6 +73,8 @@ commands! {
     DisconnectAgent(crate::agent::Disconnect),
     /// An agent leaves for good.
     UnregisterAgent(crate::agent::Unregister),
+    /// An agent would lend out more or less, revocably.
+    Oversubscribe(crate::agent::Oversubscribe),
     /// An operator declares an agent lost for good.
     MarkAgentGone(crate::agent::MarkGone),
     /// An operator wants nothing of an agent offered.

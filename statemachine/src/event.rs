@@ -167,6 +167,8 @@ events! {
     65 => InverseOffersAnswered(crate::maintenance::InverseOffersAnswered),
     /// An operation was not carried out, and its framework is told why.
     51 => OperationRefused(crate::operation::OperationRefused),
+    /// An agent would lend out more or less, revocably.
+    66 => AgentOversubscribed(crate::agent::AgentOversubscribed),
     /// An agent has done its part of operations.
     52 => OperationsFinished(crate::operation::OperationsFinished),
     /// A framework confirmed that it knows of an operation's end.

@@ -110,6 +110,12 @@ impl State {
         resources: &Resources,
         pile: impl FnOnce(&mut Agent) -> &mut Resources,
     ) {
+        if resources.iter().any(|resource| resource.revocable) {
+            return self.alter_agent(id, |agent| {
+                pile(agent).add_all(resources);
+                agent.fit_revocable();
+            });
+        }
         let Some(agent) = self.agent_mut(id) else { return };
         pile(agent).add_all(resources);
         if agent.counts() {
@@ -123,6 +129,12 @@ impl State {
         resources: &Resources,
         pile: impl FnOnce(&mut Agent) -> &mut Resources,
     ) {
+        if resources.iter().any(|resource| resource.revocable) {
+            return self.alter_agent(id, |agent| {
+                pile(agent).remove_all(resources);
+                agent.fit_revocable();
+            });
+        }
         let Some(agent) = self.agent_mut(id) else { return };
         pile(agent).remove_all(resources);
         if agent.counts() {
@@ -146,9 +158,11 @@ impl Agent {
         free
     }
 
-    /// Whether something may be given out, as far as it is not shared.
+    /// Whether something may be given out, as far as it is not shared. What is revocable always may: it
+    /// is the agent that takes it back.
     pub(crate) fn has_free(&self, resources: &Resources) -> bool {
-        self.free().contains(&exclusive(resources).cloned().collect())
+        let wanted = exclusive(resources).filter(|resource| !resource.revocable);
+        self.free().contains(&wanted.cloned().collect())
     }
 
     /// How much of that is not shared.

@@ -84,7 +84,7 @@ pub(crate) fn for_agent(
         return;
     };
     let number = state.cluster.events;
-    state.direct(id, Directive::Resources { total: agent.total.clone(), number }, effects);
+    state.direct(id, Directive::Resources { total: agent.firm(), number }, effects);
     let mut tasks: Vec<_> = agent.tasks.iter().filter_map(|key| state.tasks.get(key)).collect();
     tasks.sort_by_key(|task| task.launched);
     let owed: Vec<_> = tasks

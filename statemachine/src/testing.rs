@@ -180,6 +180,7 @@ impl World {
             tasks: Vec::new(),
             executors: Vec::new(),
             last_launch: EventNumber(0),
+            estimate: Resources::default(),
         }
     }
 
@@ -371,6 +372,11 @@ pub fn volume(id: &str, role: &str, megabytes: u32) -> Resources {
 /// The same, shared.
 pub fn shared(volumes: &Resources) -> Resources {
     volumes.iter().map(|volume| Resource { shared: true, ..volume.clone() }).collect()
+}
+
+/// The same, revocable.
+pub fn revocable(resources: &Resources) -> Resources {
+    resources.iter().map(|it| Resource { revocable: true, ..it.clone() }).collect()
 }
 
 /// The sum of both.

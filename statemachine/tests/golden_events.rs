@@ -9,8 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use statemachine::agent::{
     AgentDeactivated, AgentDisconnected, AgentDrained, AgentDraining, AgentForgotten, AgentGone,
-    AgentReactivated, AgentRegistered, AgentReregistered, AgentUnreachable, AgentUnregistered,
-    Attribute, Domain,
+    AgentOversubscribed, AgentReactivated, AgentRegistered, AgentReregistered, AgentUnreachable,
+    AgentUnregistered, Attribute, Domain,
 };
 use statemachine::cluster::{LeaderElected, WeightsUpdated};
 use statemachine::framework::{
@@ -236,6 +236,7 @@ fn agent_events() -> Vec<Event> {
         AgentReactivated { id }.into(),
         AgentDraining { id, max_grace_ns: Some(9_000), mark_gone: true }.into(),
         AgentDrained { id }.into(),
+        AgentOversubscribed { id, estimate: resources() }.into(),
         ResourcesConverted {
             agent: id,
             kind: Conversion::Create,

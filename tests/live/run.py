@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 
-from scenarios import crashes, drain, executor, failover, fuzz, groups, kill, leave, reconcile, reservations, tasks
+from scenarios import crashes, drain, executor, failover, fuzz, groups, kill, leave, lend, reconcile, reservations, tasks
 
 SCENARIOS = {
     "tasks": tasks.run,
@@ -19,6 +19,7 @@ SCENARIOS = {
     "failover": failover.run,
     "drain": drain.run,
     "fuzz": fuzz.run,
+    "lend": lend.run,
     "crashes": crashes.run,
 }
 

@@ -40,8 +40,11 @@ pub(crate) fn apply(state: &mut State, event: &Event) -> Forgotten {
             replace_container(state, executor, container_id, task_id.as_ref());
         }
         Event::TaskContainerEnded { executor, task_id } => {
+            end_task_container(state, executor, task_id);
+        }
+        Event::ContainerPreempted { executor, container_id } => {
             if let Some(executor) = state.executors.get_mut(executor) {
-                executor.containers.remove(task_id);
+                executor.preempted.insert(container_id.clone());
             }
         }
         Event::GroupDoomed { executor, group } => doom_group(state, executor, *group),
@@ -133,6 +136,7 @@ fn begin_executor(
         is_shut_down: false,
         has_ended: false,
         containers: BTreeMap::new(),
+        preempted: BTreeSet::new(),
     });
     if executor.has_ended {
         // The name lives on in a new container while the last one's tasks await their
@@ -141,6 +145,7 @@ fn begin_executor(
         container_id.clone_into(&mut executor.container_id);
         executor.has_ended = false;
         executor.is_shut_down = false;
+        executor.preempted.clear();
     }
     key
 }
@@ -166,6 +171,13 @@ fn add_task(
         ..task
     };
     state.tasks.insert(key, task);
+}
+
+fn end_task_container(state: &mut State, executor: &ExecutorKey, task_id: &str) {
+    let Some(executor) = state.executors.get_mut(executor) else { return };
+    if let Some(container_id) = executor.containers.remove(task_id) {
+        executor.preempted.remove(&container_id);
+    }
 }
 
 fn replace_container(

@@ -36,6 +36,8 @@ pub(crate) enum Event {
     UpdateStored { framework_id: String, status: Wire<v1::TaskStatus> },
     /// The framework has acknowledged the oldest update of this task.
     UpdateAcknowledged { framework_id: String, task_id: String },
+    /// This container has to go because others need what it holds.
+    ContainerPreempted { executor: ExecutorKey, container_id: String },
     /// The executor's container is gone.
     ExecutorEnded { executor: ExecutorKey },
     /// The executor is to end; no task is launched on it any more.

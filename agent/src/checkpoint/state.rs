@@ -64,6 +64,9 @@ pub(crate) struct Executor {
     /// Containers of its tasks that have not ended, by task; a default executor's only.
     #[serde(default)]
     pub(crate) containers: BTreeMap<String, String>,
+    /// Containers that have to go because others need what they hold, and that have not ended.
+    #[serde(default)]
+    pub(crate) preempted: BTreeSet<String>,
 }
 
 impl Executor {
@@ -180,6 +183,29 @@ impl State {
             containers.map(|container_id| (key.clone(), container_id)).collect::<Vec<_>>()
         };
         self.executors.iter().flat_map(of).collect()
+    }
+
+    /// What a container may use: a task's own share, if it has one to itself beside others.
+    pub(crate) fn resources_in(&self, key: &ExecutorKey, container_id: &str) -> Vec<v1::Resource> {
+        if !self.executors.get(key).is_some_and(Executor::is_default) {
+            return self.resources_of(key);
+        }
+        let task = self.task_in(key, container_id);
+        let task = task.and_then(|task| self.tasks.get(&task)?.info.as_deref());
+        task.map(|task| task.resources.clone()).unwrap_or_default()
+    }
+
+    /// What an executor and its unfinished tasks use.
+    pub(crate) fn resources_of(&self, key: &ExecutorKey) -> Vec<v1::Resource> {
+        let Some(executor) = self.executors.get(key) else { return Vec::new() };
+        let framework_id = &key.framework_id;
+        let of_task = |task_id: &String| {
+            let (framework_id, task_id) = (framework_id.clone(), task_id.clone());
+            let task = self.tasks.get(&TaskKey { framework_id, task_id })?;
+            task.info.as_ref().filter(|_| !task.is_terminal())
+        };
+        let of_tasks = executor.tasks.iter().filter_map(of_task).flat_map(|info| &info.resources);
+        executor.info.resources.iter().chain(of_tasks).cloned().collect()
     }
 
     /// The task that has this container of an executor to itself.

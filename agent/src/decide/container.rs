@@ -46,7 +46,7 @@ impl Turn<'_> {
         };
         let command = command.unwrap_or_default();
         let (sandbox, parent) = self.place(key, container_id)?;
-        let resources = self.resources_in(key, container_id);
+        let resources = self.state.resources_in(key, container_id);
         let role =
             resources.iter().find_map(|resource| resource.allocation_info.as_ref()?.role.clone());
         let environment = environment::variables(&Facts {
@@ -100,25 +100,6 @@ impl Turn<'_> {
         let task =
             self.state.tasks.get(&TaskKey { framework_id: key.framework_id.clone(), task_id });
         task?.info.as_deref()
-    }
-
-    /// What a container may use: a task's own share, if it has one to itself beside others.
-    pub(super) fn resources_in(&self, key: &ExecutorKey, container_id: &str) -> Vec<v1::Resource> {
-        if !self.state.executors.get(key).is_some_and(Executor::is_default) {
-            return self.resources_of(key);
-        }
-        let task = self.state.task_in(key, container_id);
-        let task = task.and_then(|task| self.state.tasks.get(&task)?.info.as_deref());
-        task.map(|task| task.resources.clone()).unwrap_or_default()
-    }
-
-    /// What an executor and its unfinished tasks use.
-    pub(super) fn resources_of(&self, key: &ExecutorKey) -> Vec<v1::Resource> {
-        let Some(executor) = self.state.executors.get(key) else { return Vec::new() };
-        let tasks = self.tasks_of(key).into_iter().filter(|(_, task)| !task.is_terminal());
-        let of_tasks =
-            tasks.filter_map(|(_, task)| task.info.as_ref()).flat_map(|info| &info.resources);
-        executor.info.resources.iter().chain(of_tasks).cloned().collect()
     }
 
     /// The executor's tasks in the order of their launch.
@@ -175,7 +156,7 @@ impl Turn<'_> {
     }
 
     /// The executor, if this is a container that it has now.
-    fn current(&self, key: &ExecutorKey, container_id: &str) -> Option<&Executor> {
+    pub(super) fn current(&self, key: &ExecutorKey, container_id: &str) -> Option<&Executor> {
         let executor = self.state.executors.get(key)?;
         executor.running_containers().iter().any(|known| known == container_id).then_some(executor)
     }
@@ -196,12 +177,15 @@ impl Turn<'_> {
         if self.current(key, container_id).is_none() {
             return;
         }
-        if !matches!(error, LaunchError::Cancelled) {
+        let is_cancelled = matches!(error, LaunchError::Cancelled);
+        if !is_cancelled {
             self.live.counts.container_launch_errors += 1;
             let (executor_id, error) = (&key.executor_id, in_words(error));
             tracing::warn!(executor_id, error, "container not launched");
         }
-        let verdict = not_launched(error);
+        let given_up = Exit::default();
+        let preemption = self.preemption(key, container_id, &given_up).filter(|_| is_cancelled);
+        let verdict = preemption.unwrap_or_else(|| not_launched(error));
         match self.state.task_in(key, container_id) {
             Some(task) => self.end_task(key, &task, &verdict),
             None => self.end_tasks(key, &verdict),
@@ -213,14 +197,17 @@ impl Turn<'_> {
         if self.current(key, container_id).is_none() {
             return;
         }
+        let preemption = self.preemption(key, container_id, exit);
         if let Some(task) = self.state.task_in(key, container_id) {
             self.report_running(&task);
-            if self.state.tasks.get(&task).is_some_and(|known| !known.is_terminal()) {
+            if let Some(verdict) = preemption {
+                self.end_task(key, &task, &verdict);
+            } else if self.state.tasks.get(&task).is_some_and(|known| !known.is_terminal()) {
                 self.report(&task, Some(&key.executor_id), command_ended(exit));
             }
         } else {
             let live = self.live.executors.get(key);
-            let given = live.and_then(|live| live.verdict.clone());
+            let given = preemption.or_else(|| live.and_then(|live| live.verdict.clone()));
             let verdict = given.unwrap_or_else(|| executor_ended(exit));
             self.end_tasks(key, &verdict);
         }

@@ -17,6 +17,7 @@ use crate::checkpoint::event::Event;
 use crate::checkpoint::state::{ExecutorKey, State, Task, TaskKey};
 use crate::containerizer::LaunchError;
 use crate::containerizer::recover::Recovered;
+use crate::oversubscribe::Correction;
 use crate::shim::process::Process;
 use crate::shim::spec::{Exit, Killed};
 
@@ -39,6 +40,8 @@ enum Step {
     /// The master repeats an earlier launch.
     Repeat(usize),
     Kill(usize),
+    /// The agent takes back what it lent to a container.
+    Preempt(usize),
     Acknowledge(usize),
     Started(usize),
     NotLaunched(usize),
@@ -62,6 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         1 => any::<usize>().prop_map(Step::Repeat),
         2 => any::<usize>().prop_map(Step::Kill),
+        1 => any::<usize>().prop_map(Step::Preempt),
         8 => any::<usize>().prop_map(Step::Acknowledge),
         5 => any::<usize>().prop_map(Step::Started),
         1 => any::<usize>().prop_map(Step::NotLaunched),
@@ -301,6 +305,13 @@ impl World {
         }
     }
 
+    fn preempt(&mut self, number: usize) {
+        let chosen = self.choose(number, number.is_multiple_of(2));
+        if let Some((container_id, executor)) = chosen {
+            self.take(Input::Corrected(vec![Correction { executor, container_id }]));
+        }
+    }
+
     fn exited(&mut self, number: usize, status: i32) {
         let Some((container_id, executor)) = self.choose(number, true) else { return };
         self.containers.remove(&container_id);
@@ -344,6 +355,7 @@ impl World {
                 }
             }
             Step::Kill(number) => self.kill(number),
+            Step::Preempt(number) => self.preempt(number),
             Step::Acknowledge(number) => self.acknowledge(number),
             Step::Started(number) => {
                 if let Some((container_id, executor)) = self.choose(number, false) {
@@ -430,6 +442,8 @@ impl World {
             assert!(lingers || !containers.is_empty(), "{key:?} has a container");
             for container_id in containers {
                 assert!(self.containers.contains_key(&container_id), "{key:?} has its containers");
+                let goes = executor.preempted.contains(&container_id);
+                assert!(!goes || self.killed.contains(&container_id), "{container_id} is killed");
             }
         }
         self.check_groups();

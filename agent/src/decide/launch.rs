@@ -153,6 +153,16 @@ impl Turn<'_> {
         }
     }
 
+    /// How a task that the agent gave up is called: as the framework is ready to hear it.
+    pub(super) fn gone_state(&self, framework_id: &str) -> v1::TaskState {
+        use v1::framework_info::capability::Type;
+        if self.state.has_capability(framework_id, Type::PartitionAware) {
+            v1::TaskState::TaskGone
+        } else {
+            v1::TaskState::TaskLost
+        }
+    }
+
     /// How a task that never ran here is called: as the framework is ready to hear it.
     pub(super) fn lost_state(&self, framework_id: &str) -> v1::TaskState {
         use v1::framework_info::capability::Type;
@@ -182,7 +192,7 @@ impl Turn<'_> {
     /// thousands of tasks for one executor come together (semantics 328).
     pub(crate) fn resize(&mut self) {
         for key in std::mem::take(&mut self.live.resized) {
-            let resources = self.resources_of(&key);
+            let resources = self.state.resources_of(&key);
             if let Some(executor) = self.state.executors.get(&key) {
                 let container_id = executor.container_id.clone();
                 self.effect(Effect::Update { container_id, resources });

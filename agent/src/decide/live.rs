@@ -32,6 +32,10 @@ pub(crate) struct Live {
     pub(crate) containers: BTreeMap<String, LiveContainer>,
     /// Executors whose resources changed in this turn.
     pub(crate) resized: BTreeSet<ExecutorKey>,
+    /// What the agent would lend out revocably.
+    pub(crate) estimate: Vec<v1::Resource>,
+    /// What of that it told the leader last.
+    pub(crate) told_estimate: Vec<v1::Resource>,
     /// How long the oldest update of a task has been waiting.
     pub(crate) retries: BTreeMap<TaskKey, Duration>,
     pub(crate) timers: Timers,
@@ -50,6 +54,7 @@ pub(crate) struct Counts {
     pub(crate) invalid_framework_messages: u64,
     pub(crate) container_launch_errors: u64,
     pub(crate) executors_terminated: u64,
+    pub(crate) executors_preempted: u64,
     /// Tasks that ended, by the state they ended in.
     pub(crate) ended: BTreeMap<v1::TaskState, u64>,
 }

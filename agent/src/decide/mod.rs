@@ -15,6 +15,7 @@ mod kill;
 mod launch;
 mod leave;
 pub(crate) mod live;
+mod oversubscribe;
 mod reconcile;
 pub(crate) mod recover;
 mod resources;
@@ -42,6 +43,7 @@ use crate::checkpoint::state::{ExecutorKey, State};
 use crate::checks::{Check, Found, Kind};
 use crate::containerizer::volumes::Volume;
 use crate::containerizer::{Container, LaunchError};
+use crate::oversubscribe::Correction;
 use crate::shim::process::Process;
 use crate::shim::spec::Exit;
 pub(crate) use call::{Answer, Ask, ExecutorCall};
@@ -95,6 +97,10 @@ pub(crate) enum Input {
     Call { call: Box<ExecutorCall>, reply: oneshot::Sender<Answer> },
     /// An executor's stream is closed.
     Unsubscribed { executor: ExecutorKey, stream: u64 },
+    /// The agent would lend out this, revocably.
+    Estimated(Vec<v1::Resource>),
+    /// These containers have to go for what was lent out.
+    Corrected(Vec<Correction>),
     /// The operator wants the agent to leave its cluster.
     Unregister,
     /// A moment that was waited for has come.
@@ -203,6 +209,8 @@ impl<'a> Turn<'a> {
             }
             Input::Call { call, reply } => self.call(*call, reply),
             Input::Unsubscribed { executor, stream } => self.unsubscribed(&executor, stream),
+            Input::Estimated(estimate) => self.estimated(estimate),
+            Input::Corrected(corrections) => self.corrected(&corrections),
             Input::Unregister => self.unregister(),
             Input::Due(timer) => self.due(timer),
         }

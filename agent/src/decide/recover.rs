@@ -46,12 +46,13 @@ impl Turn<'_> {
 
     fn adopt(&mut self, key: &ExecutorKey, container_id: &str, process: Option<Process>) {
         let Some(executor) = self.state.executors.get(key) else { return };
-        let (is_custom, is_shut_down) = (executor.is_custom(), executor.is_shut_down);
+        let is_custom = executor.is_custom();
+        let is_to_end = executor.is_shut_down || executor.preempted.contains(container_id);
         // It may be idle between its tasks; one that never got any was shut down.
         self.live.executors.entry(key.clone()).or_default().was_given_any = true;
         let live = LiveContainer { process, ..LiveContainer::default() };
         self.live.containers.insert(container_id.to_owned(), live);
-        let resources = self.resources_in(key, container_id);
+        let resources = self.state.resources_in(key, container_id);
         self.effect(Effect::Update { container_id: container_id.to_owned(), resources });
         let task = self.state.task_in(key, container_id);
         if let Some(task) = task.as_ref().filter(|_| process.is_some()) {
@@ -59,7 +60,7 @@ impl Turn<'_> {
             self.report_running(task);
         }
         self.effect(Effect::Await(key.clone(), container_id.to_owned()));
-        if is_shut_down {
+        if is_to_end {
             let container_id = container_id.to_owned();
             self.effect(Effect::Kill { container_id, grace: Duration::ZERO });
         } else if let Some(task) = task.filter(|task| self.is_doomed(task)) {
@@ -74,6 +75,9 @@ impl Turn<'_> {
     /// The container was given up before anything of it ran; its tasks run in another one.
     fn launch_again(&mut self, key: &ExecutorKey, old: &str) {
         let Some(executor) = self.state.executors.get(key) else { return };
+        if executor.preempted.contains(old) {
+            return self.container_not_launched(key, old, &LaunchError::Cancelled);
+        }
         let (is_shut_down, is_default) = (executor.is_shut_down, executor.is_default());
         let container_id = if is_default {
             container_id::within(&executor.container_id)

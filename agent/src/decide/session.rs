@@ -23,6 +23,7 @@ pub(crate) const CAPABILITIES: [v1::agent_info::capability::Type; 6] = [
 impl Turn<'_> {
     pub(super) fn greet(&mut self, reply: oneshot::Sender<Box<Hello>>) {
         let hello = Box::new(self.hello());
+        self.live.told_estimate.clone_from(&self.live.estimate);
         self.effect(Effect::Greet(reply, hello));
     }
 
@@ -46,6 +47,7 @@ impl Turn<'_> {
             session_id: self.settings.session_id.clone(),
             last_directive_index: self.state.last_directive_index,
             ip: self.settings.ip.clone(),
+            oversubscribed: self.live.estimate.clone(),
         }
     }
 
@@ -95,6 +97,7 @@ impl Turn<'_> {
         self.effect(Effect::Attach(outbound));
         self.effect(Effect::ConfirmWelcome(reply, true));
         self.say_farewell();
+        self.tell_estimate();
         let owed: Vec<TaskKey> = self.state.tasks.keys().cloned().collect();
         for task in owed {
             self.live.retries.insert(task.clone(), UPDATE_RETRY_FIRST);

@@ -71,11 +71,9 @@ impl Turn<'_> {
     }
 
     fn late_again(&self, key: &ExecutorKey) -> Verdict {
-        use v1::framework_info::capability::Type;
-        let is_aware = self.state.has_capability(&key.framework_id, Type::PartitionAware);
         let limit = duration_text::format(self.settings.reregistration_timeout);
         Verdict {
-            state: if is_aware { v1::TaskState::TaskGone } else { v1::TaskState::TaskLost },
+            state: self.gone_state(&key.framework_id),
             reason: Reason::ExecutorReregistrationTimeout,
             message: format!(
                 "Executor did not register again within {limit} after the agent restarted"

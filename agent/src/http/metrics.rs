@@ -72,15 +72,15 @@ fn resources(known: &Known, metrics: &mut BTreeMap<String, f64>) {
     let (revocable, firm): (Vec<v1::Resource>, Vec<v1::Resource>) =
         used.into_iter().partition(|resource| resource.revocable.is_some());
     for name in ["cpus", "gpus", "mem", "disk"] {
-        let (all, firm, revocable) =
-            (scalar(&total, name), scalar(&firm, name), scalar(&revocable, name));
-        let share = if all > 0.0 { firm / all } else { 0.0 };
-        set(metrics, &format!("slave/{name}_total"), all);
-        set(metrics, &format!("slave/{name}_used"), firm);
-        set(metrics, &format!("slave/{name}_percent"), share);
-        set(metrics, &format!("slave/{name}_revocable_total"), 0.0);
-        set(metrics, &format!("slave/{name}_revocable_used"), revocable);
-        set(metrics, &format!("slave/{name}_revocable_percent"), 0.0);
+        for (infix, total, used) in
+            [("", &total, &firm), ("_revocable", &known.live.estimate, &revocable)]
+        {
+            let (all, used) = (scalar(total, name), scalar(used, name));
+            let share = if all > 0.0 { used / all } else { 0.0 };
+            set(metrics, &format!("slave/{name}{infix}_total"), all);
+            set(metrics, &format!("slave/{name}{infix}_used"), used);
+            set(metrics, &format!("slave/{name}{infix}_percent"), share);
+        }
     }
 }
 
@@ -128,7 +128,6 @@ fn executors(known: &Known, metrics: &mut BTreeMap<String, f64>) {
     for (phase, count) in count {
         set(metrics, &format!("slave/executors_{phase}"), f64::from(count));
     }
-    set(metrics, "slave/executors_preempted", 0.0);
     set(metrics, "slave/frameworks_active", known.state.frameworks.len() as f64);
 }
 
@@ -136,6 +135,7 @@ fn counts(known: &Known, metrics: &mut BTreeMap<String, f64>) {
     let counts = &known.live.counts;
     let totals = [
         ("slave/executors_terminated", counts.executors_terminated),
+        ("slave/executors_preempted", counts.executors_preempted),
         ("slave/valid_status_updates", counts.valid_status_updates),
         ("slave/invalid_status_updates", counts.invalid_status_updates),
         ("slave/valid_framework_messages", counts.valid_framework_messages),

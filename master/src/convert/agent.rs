@@ -95,6 +95,7 @@ pub(crate) fn read(
             })
             .collect(),
         last_launch: EventNumber(hello.last_launch_index),
+        estimate: resources::read(&hello.oversubscribed)?,
     })
 }
 
@@ -138,7 +139,7 @@ pub(crate) fn info(agent: &Agent) -> AgentInfo {
 pub(crate) fn write(state: &State, agent: &Agent) -> AgentInfo {
     AgentInfo {
         id: Some(state.agent_text(agent.id).into()),
-        resources: resources::write(&agent.total, None),
+        resources: resources::write(&agent.firm(), None),
         ..info(agent)
     }
 }

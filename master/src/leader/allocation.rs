@@ -61,6 +61,7 @@ fn asked(state: &State, event: &Event) -> Wanted {
         Event::AgentRegistered(event) => of(event.id),
         Event::AgentReregistered(event) => of(event.id),
         Event::AgentReactivated(event) => of(event.id),
+        Event::AgentOversubscribed(event) => of(event.id),
         Event::ResourcesConverted(event) => of(event.agent),
         Event::TaskLaunched(event) => of(event.agent),
         Event::GroupLaunched(event) => of(event.agent),

@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use statemachine::agent::{Description, ExecutorReport, Register, TaskReport, Unregister};
-use statemachine::resources::{Name, Scalar};
+use statemachine::agent::{
+    Description, ExecutorReport, Oversubscribe, Register, TaskReport, Unregister,
+};
+use statemachine::resources::{Name, Resources, Scalar};
 use statemachine::task::{Executor, ExecutorExited, Task, Update};
 use statemachine::{
     AgentId, Capabilities, Command, Directive, EventNumber, ExecutorId, Reason, Session, Source,
@@ -26,6 +28,8 @@ use crate::nature::Nature;
 const BEAT_MS: u64 = 200;
 /// An update that is not acknowledged is repeated after this long.
 const RETRY_MS: u64 = 3_000;
+/// At so many of a thousand looks at the timers it finds that it has more or less to lend out.
+const OVERSUBSCRIBES_PER_THOUSAND: u64 = 10;
 
 /// What an agent keeps on its disk.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +64,8 @@ pub struct Agent {
     connection: Connection,
     disk: Checkpoint,
     resources: String,
+    /// What it would lend out revocably.
+    estimate: Resources,
 }
 
 impl Agent {
@@ -73,6 +79,7 @@ impl Agent {
             connection: Connection::new(Place::Agent(number), masters),
             disk: Checkpoint::default(),
             resources,
+            estimate: Resources::default(),
         }
     }
 
@@ -157,6 +164,9 @@ impl Agent {
             let hello = self.hello(session);
             send(session, hello.into(), nature);
         }
+        if !nature.calm && nature.dice.chance(OVERSUBSCRIBES_PER_THOUSAND) {
+            self.oversubscribe(nature);
+        }
         let due: Vec<_> = self
             .disk
             .tasks
@@ -229,6 +239,19 @@ impl Agent {
             tasks: tasks.collect(),
             executors: executors.collect(),
             last_launch: self.disk.last_launch,
+            estimate: self.estimate.clone(),
+        }
+    }
+
+    /// It finds that it would lend out more or less, revocably.
+    fn oversubscribe(&mut self, nature: &mut Nature) {
+        let (cpus, mem) = (nature.dice.below(4), nature.dice.below(1024));
+        let lent = statemachine::testing::resources(&format!("cpus:{cpus};mem:{mem}"));
+        self.estimate = statemachine::testing::revocable(&lent);
+        nature.note(format_args!("agent {} would lend out {}", self.number, self.estimate));
+        if let (Some(session), Some(agent)) = (self.connection.ready(), self.disk.id) {
+            let estimate = self.estimate.clone();
+            send(session, Oversubscribe { agent, session, estimate }.into(), nature);
         }
     }
 
@@ -303,7 +326,9 @@ impl Agent {
             sent_at: 0,
         };
         self.disk.tasks.insert(name.clone(), known);
-        let cpus = task.resources.scalar(&Name::Cpus);
+        // what is lent out is beyond what it has
+        let firm = task.resources.filtered(|resource| !resource.revocable);
+        let cpus = firm.scalar(&Name::Cpus);
         let has = statemachine::testing::resources(&self.resources).scalar(&Name::Cpus);
         let runs = Scalar(self.containers.cpus().0 + cpus.0);
         nature.oracle.judge(launches::fits(self.number, runs, has));

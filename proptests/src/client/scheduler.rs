@@ -298,7 +298,7 @@ impl Scheduler {
             return self.decline(offer, if nature.calm { 1 } else { 5 }, nature);
         }
         self.offers.remove(&offer.id);
-        let together = nature.dice.chance(200);
+        let together = nature.dice.chance(200) && !is_revocable(&offer);
         let tasks: Vec<_> = (0..count).map(|_| self.task(&offer, together, nature)).collect();
         let ids = tasks.iter().map(|task| task.id.clone()).collect();
         let text = format!("{}-O{}", crate::cluster::CLUSTER, offer.id);
@@ -315,7 +315,8 @@ impl Scheduler {
     fn task(&mut self, offer: &Offer, together: bool, nature: &mut Nature) -> TaskSpec {
         self.disk.launched += 1;
         let id: TaskId = format!("s{}.{}", self.number, self.disk.launched).into();
-        let custom = self.habit == Habit::Greedy && nature.dice.chance(500);
+        let is_revocable = is_revocable(offer);
+        let custom = self.habit == Habit::Greedy && nature.dice.chance(500) && !is_revocable;
         let executor = match (together, custom) {
             (true, _) => Some(Arc::from(POD)),
             (false, true) => Some(Arc::from(if nature.dice.chance(500) { "x" } else { "y" })),
@@ -328,10 +329,11 @@ impl Scheduler {
             unreachable_at: None,
         };
         self.disk.under_way.insert(id.clone(), mine);
+        let needs = testing::resources("cpus:1;mem:128");
         TaskSpec {
             id,
             agent: Some(offer.agent),
-            resources: testing::resources("cpus:1;mem:128"),
+            resources: if is_revocable { testing::revocable(&needs) } else { needs },
             executor: executor.filter(|_| !together).map(|id: Arc<str>| executor_spec(&id)),
             payload: Bytes::from_static(b"task info"),
             fault: None,
@@ -496,6 +498,11 @@ fn executor_spec(id: &str) -> ExecutorSpec {
     }
 }
 
+/// Whether it is an offer of what an agent lends out.
+fn is_revocable(offer: &Offer) -> bool {
+    offer.resources.iter().any(|resource| resource.revocable)
+}
+
 fn description(number: u8, nature: &mut Nature) -> Description {
     let roles: &[&str] = match number % 3 {
         0 => &["*"],
@@ -505,6 +512,9 @@ fn description(number: u8, nature: &mut Nature) -> Description {
     let mut capabilities = Capabilities::default().with(framework_capability::MULTI_ROLE);
     if nature.dice.chance(700) {
         capabilities = capabilities.with(framework_capability::PARTITION_AWARE);
+    }
+    if nature.dice.chance(500) {
+        capabilities = capabilities.with(framework_capability::REVOCABLE_RESOURCES);
     }
     let timeouts_ms = [0, 4_000, 60_000, 3_600_000];
     Description {

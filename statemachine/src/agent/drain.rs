@@ -1,5 +1,5 @@
 //! An operator empties an agent: nothing is offered, every task is killed, and when the last one is
-//! over the agent is drained.
+//! over, and no operation is on its way, the agent is drained.
 //!
 //! The wish is the agent's, not each task's: what is owed to an agent that drains is a kill of all that
 //! still runs there ([`crate::outstanding`]), whenever and to whichever leader it comes back.
@@ -53,7 +53,7 @@ pub struct Drain {
 /// How far a drain is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DrainState {
-    /// Some task is not over, or its end is not acknowledged.
+    /// Some task is not over, or its end is not acknowledged; or an operation is not confirmed.
     #[serde(rename = "r")]
     Draining,
     /// Nothing is left.
@@ -94,6 +94,11 @@ impl Agent {
     /// Whether it is being emptied.
     pub fn is_draining(&self) -> bool {
         self.drain.as_ref().is_some_and(Drain::runs)
+    }
+
+    /// Whether it is to be called drained: nothing of what it was to do is left.
+    pub(crate) fn is_emptied(&self) -> bool {
+        self.is_draining() && self.tasks.is_empty() && self.operations.is_empty()
     }
 }
 
@@ -146,6 +151,14 @@ pub(crate) fn finish_drains(draft: &mut Draft<'_>) {
 }
 
 impl State {
+    /// A task or an operation has left an agent: the decision under way goes on to call it drained if
+    /// that was the last of a drain.
+    pub(crate) fn note_emptied(&mut self, agent: AgentId) {
+        if self.agents.get(&agent).is_some_and(|agent| agent.is_emptied()) {
+            self.emptied.insert(agent);
+        }
+    }
+
     /// A state that a task's agent reports, as it counts if the agent drains (semantics 238).
     pub(crate) fn state_by_drain(&self, task: &Task, reported: TaskState) -> TaskState {
         let agent = self.agents.get(&task.agent).filter(|agent| agent.is_draining());
@@ -188,9 +201,7 @@ impl Fold for AgentDraining {
             started_at: at,
         });
         let tasks = agent.tasks.clone();
-        if tasks.is_empty() {
-            state.emptied.insert(self.id);
-        }
+        state.note_emptied(self.id);
         for task in tasks.iter().filter_map(|key| state.tasks.get(key)) {
             let directive = state.kill_directive(task).filter(|_| !task.state.is_terminal());
             if let Some(directive) = directive {

@@ -21,6 +21,7 @@ mod disconnect;
 mod drain;
 mod forget;
 mod gone;
+mod oversubscribe;
 mod register;
 #[cfg(test)]
 mod returns;
@@ -32,6 +33,7 @@ pub use disconnect::{AgentDisconnected, Cause, Disconnect};
 pub use drain::{AgentDrained, AgentDraining, Drain, DrainAgent, DrainState};
 pub use forget::AgentForgotten;
 pub use gone::{AgentGone, GoneAgent, MarkGone};
+pub use oversubscribe::{AgentOversubscribed, Oversubscribe};
 pub use register::{AgentRegistered, AgentReregistered, ExecutorReport, Register, TaskReport};
 pub use unreachable::AgentUnreachable;
 pub use unregister::{AgentUnregistered, Unregister};
@@ -68,9 +70,12 @@ pub struct Agent {
     /// Latest return, if it ever came back.
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
     pub reregistered_at: Option<Time>,
-    /// All it has, with dynamic reservations and persistent volumes applied.
+    /// All it has, with dynamic reservations and persistent volumes applied, and what is revocable.
     #[serde(rename = "t")]
     pub total: Resources,
+    /// How much it would lend out revocably; `total` has that and what is out beyond it.
+    #[serde(rename = "v", default, skip_serializing_if = "Resources::is_empty")]
+    pub estimate: Resources,
     /// What tasks and executors on it use.
     #[serde(rename = "u")]
     pub used: Resources,

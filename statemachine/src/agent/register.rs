@@ -8,6 +8,7 @@ use imbl::OrdSet;
 use serde::{Deserialize, Serialize};
 
 use super::depart::{Farewell, end_task};
+use super::oversubscribe::{check_estimate, note_estimate};
 use super::{Agent, Description};
 use crate::allocator::exclusive;
 use crate::command::Decide;
@@ -39,6 +40,8 @@ pub struct Register {
     pub executors: Vec<ExecutorReport>,
     /// How far it has taken launches.
     pub last_launch: EventNumber,
+    /// How much it would lend out revocably.
+    pub estimate: Resources,
 }
 
 /// A task that an agent has.
@@ -87,7 +90,7 @@ pub struct AgentReregistered {
     /// Its stream.
     #[serde(rename = "c")]
     pub session: Session,
-    /// All it has now.
+    /// All it has now for good.
     #[serde(rename = "t")]
     pub total: Resources,
     /// How far it has taken launches: later ones are sent again.
@@ -109,25 +112,32 @@ impl Decide for Register {
             let reason = format!("machine {machine} is down for maintenance");
             return Err(Rejection::AgentDismissed(reason.into()));
         }
-        match self.agent {
-            None => Ok(self.register(draft)),
-            Some(agent) => self.reregister(agent, draft),
+        check_estimate(&self.estimate)?;
+        if let Some(wrong) = self.description.resources.iter().find(|it| it.revocable) {
+            let fault = format!("an agent's own resources are not revocable: {wrong}");
+            return Err(Rejection::Invalid(fault.into()));
         }
+        let id = match self.agent {
+            None => self.register(draft),
+            Some(agent) => self.reregister(agent, draft)?,
+        };
+        note_estimate(draft, id, &self.estimate);
+        Ok(Reply::Registered(id))
     }
 }
 
 impl Register {
-    fn register(&self, draft: &mut Draft<'_>) -> Reply {
+    fn register(&self, draft: &mut Draft<'_>) -> AgentId {
         let id = AgentId(draft.state().cluster.agents);
         draft.record(AgentRegistered {
             id,
             description: Arc::new(self.description.clone()),
             session: self.session,
         });
-        Reply::Registered(id)
+        id
     }
 
-    fn reregister(&self, id: AgentId, draft: &mut Draft<'_>) -> Result<Reply, Rejection> {
+    fn reregister(&self, id: AgentId, draft: &mut Draft<'_>) -> Result<AgentId, Rejection> {
         let state = draft.state();
         if state.gone_agents.contains_key(&id) {
             let reason = format!("agent {} was marked gone", state.agent_text(id));
@@ -153,7 +163,7 @@ impl Register {
         self.return_tasks(&agent, draft);
         self.reconcile_executors(&agent, draft);
         self.dismiss_unknown(id, draft);
-        Ok(Reply::Registered(id))
+        Ok(id)
     }
 
     /// An agent that was unreachable is not told of launches that it has not heard of: their frameworks
@@ -267,7 +277,7 @@ fn has_moved(agent: &Agent, description: &Description) -> bool {
 /// runs on it must still find its place.
 fn carry_over(state: &State, agent: &Agent, resources: &Resources) -> Result<Resources, Rejection> {
     if agent.description.resources == *resources {
-        return Ok(agent.total.clone());
+        return Ok(agent.firm());
     }
     let mut total = resources.clone();
     for converted in agent.total.converted() {
@@ -286,7 +296,7 @@ fn carry_over(state: &State, agent: &Agent, resources: &Resources) -> Result<Res
         used.add_all(&executor.resources);
     }
     let mut rest = total.clone();
-    if !exclusive(&used).all(|resource| rest.take(resource)) {
+    if !exclusive(&used).filter(|it| !it.revocable).all(|resource| rest.take(resource)) {
         let fault = format!("the agent's resources {total} no longer hold what is used: {used}");
         return Err(Rejection::Invalid(fault.into()));
     }
@@ -306,6 +316,7 @@ impl Fold for AgentRegistered {
             registered_at: at,
             reregistered_at: None,
             total: self.description.resources.clone(),
+            estimate: Resources::default(),
             used: Resources::default(),
             offered: Resources::default(),
             tasks: OrdSet::new(),
@@ -325,13 +336,14 @@ impl Fold for AgentReregistered {
             return;
         };
         let was_unreachable = agent.unreachable_since.is_some();
-        if agent.total != self.total {
+        if agent.firm() != self.total {
             state.rescind_agent(self.id, effects);
         }
         state.alter_agent(self.id, |agent| {
             agent.unreachable_since = None;
             agent.description = self.description.clone();
             agent.total = self.total.clone();
+            agent.fit_revocable();
             agent.reregistered_at = Some(at);
         });
         state.place(self.id, effects);

@@ -159,8 +159,19 @@ impl<T: Trace> Cycle<'_, T> {
         tree.note_due(of, |role| headroom.may_be_due(role));
     }
 
-    /// Gives out what is free on one agent, and says what nobody can take.
-    fn give_out(&mut self, lot: &Lot<'_>, mut left: Resources) -> Resources {
+    /// Gives out what is free on one agent, and says what nobody can take. What is revocable goes into
+    /// offers of its own, so that taking it back rescinds nothing else (gaps 62).
+    fn give_out(&mut self, lot: &Lot<'_>, free: Resources) -> Resources {
+        if !free.iter().any(|resource| resource.revocable) {
+            return self.give_out_alike(lot, free);
+        }
+        let firm = self.give_out_alike(lot, free.filtered(|resource| !resource.revocable));
+        let mut left = self.give_out_alike(lot, free.filtered(|resource| resource.revocable));
+        left.add_all(&firm);
+        left
+    }
+
+    fn give_out_alike(&mut self, lot: &Lot<'_>, mut left: Resources) -> Resources {
         while let Some((taker, resources)) = self.taker(lot, &left) {
             let Kind::Client(client) = self.tree.kind(taker) else { break };
             left.remove_all(&resources);

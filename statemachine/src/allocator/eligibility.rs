@@ -8,8 +8,8 @@ use crate::framework::{Description, Revive, Suppress, Update};
 use crate::framework_capability as capability;
 use crate::offer::{Constraint, Decline, OfferConstraints, Operation, Predicate, Selector};
 use crate::quota::Amounts;
-use crate::resources::{Name, Resource, Resources, Scalar};
-use crate::testing::{World, command_task, plus, reserved, resources, shared, volume};
+use crate::resources::{Name, Resources, Scalar};
+use crate::testing::{World, command_task, plus, reserved, resources, revocable, shared, volume};
 use crate::{AgentId, Capabilities, Context, FrameworkId};
 
 /// What a framework is offered in one cycle, in all.
@@ -234,16 +234,15 @@ fn agents_with_gpus_are_for_those_who_ask() {
 #[test]
 fn revocable_resources_are_for_those_who_ask() {
     let mut world = World::new();
+    let lent = revocable(&resources("cpus:2"));
     let mut hello = world.hello(None, "cpus:1;mem:64");
-    let revocable = resources("cpus:2");
-    let revocable = revocable.iter().map(|it| Resource { revocable: true, ..it.clone() }).collect();
-    hello.description.resources = plus(&hello.description.resources, &revocable);
+    hello.estimate = lent.clone();
     world.must(hello);
     let plain = able(&mut world, &["*"], &[]);
     check(&mut world, plain, "cpus:1;mem:64");
     assert_eq!(passed_over(&world), [(plain, Obstacle::TooLittle)]);
     let able = able(&mut world, &["*"], &[capability::REVOCABLE_RESOURCES]);
-    assert_eq!(offered(&mut world, able), revocable, "semantics 176");
+    assert_eq!(offered(&mut world, able), lent, "semantics 176");
 }
 
 #[test]

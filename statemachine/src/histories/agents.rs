@@ -4,11 +4,12 @@ use proptest::prelude::*;
 
 use super::{AGENT_HAS, pick};
 use crate::agent::{
-    Cause, Deactivate, Disconnect, DrainAgent, ExecutorReport, MarkGone, Reactivate, TaskReport,
-    Unregister,
+    Cause, Deactivate, Disconnect, DrainAgent, ExecutorReport, MarkGone, Oversubscribe, Reactivate,
+    TaskReport, Unregister,
 };
 use crate::operation::{Acknowledge, Confirm, Operate, Request};
-use crate::testing::{World, reserved, resources, volume};
+use crate::resources::Resources;
+use crate::testing::{World, reserved, resources, revocable, volume};
 use crate::{AgentId, EventNumber, Session};
 
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,8 @@ pub(super) enum OnAgent {
     Confirm(u8),
     /// An operator converts its resources.
     Operate(u8),
+    /// Would lend out more or less.
+    Oversubscribe(u8),
     Unregister,
     MarkGone,
     Deactivate,
@@ -40,6 +43,7 @@ pub(super) fn strategy() -> impl Strategy<Value = OnAgent> {
         1 => Just(OnAgent::FallSilent),
         2 => any::<u8>().prop_map(OnAgent::Confirm),
         2 => any::<u8>().prop_map(OnAgent::Operate),
+        2 => any::<u8>().prop_map(OnAgent::Oversubscribe),
         1 => Just(OnAgent::Unregister),
         1 => Just(OnAgent::MarkGone),
         1 => Just(OnAgent::Deactivate),
@@ -80,11 +84,22 @@ pub(super) fn act(world: &mut World, action: OnAgent, number: u8) -> Option<()> 
         }
         OnAgent::Confirm(back) => confirm(world, (agent, session), u64::from(back)),
         OnAgent::Operate(what) => operate(world, agent, what),
+        OnAgent::Oversubscribe(much) => {
+            let estimate = estimate(u64::from(much));
+            // refused unless connected
+            let _ = world.ask(Oversubscribe { agent, session, estimate });
+        }
         OnAgent::Unregister => {
             let _ = world.ask(Unregister { agent, session }); // refused unless connected
         }
     }
     Some(())
+}
+
+fn estimate(much: u64) -> Resources {
+    revocable(&resources(
+        ["", "cpus:2", "cpus:4;mem:64", "cpus:1;ports:[31000-31001]"][much as usize % 4],
+    ))
 }
 
 fn confirm(world: &mut World, (agent, session): (AgentId, Session), back: u64) {
@@ -112,6 +127,7 @@ fn operate(world: &mut World, agent: AgentId, what: u8) {
 
 fn come_back(world: &mut World, agent: AgentId, forgets: u64) {
     let mut hello = world.hello(Some(agent), AGENT_HAS);
+    hello.estimate = estimate(forgets / 2);
     hello.last_launch = EventNumber(world.state.cluster.events.0.saturating_sub(forgets % 8));
     let state = &world.state;
     for task in state.tasks.values().filter(|task| task.agent == agent) {

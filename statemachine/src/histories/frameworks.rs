@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::pick;
 use crate::framework::{Description, Disconnect, Revive, Suppress, Teardown, Update};
-use crate::framework_capability::SHARED_RESOURCES;
+use crate::framework_capability::{REVOCABLE_RESOURCES, SHARED_RESOURCES};
 use crate::id::Role;
 use crate::offer::OfferConstraints;
 use crate::testing::World;
@@ -39,6 +39,10 @@ pub(super) fn act(world: &mut World, action: OnFramework, number: u8) -> Option<
         if number.is_multiple_of(2) {
             let capabilities = subscribe.description.capabilities;
             subscribe.description.capabilities = capabilities.with(SHARED_RESOURCES);
+        }
+        if number.is_multiple_of(3) {
+            let capabilities = subscribe.description.capabilities;
+            subscribe.description.capabilities = capabilities.with(REVOCABLE_RESOURCES);
         }
         world.subscribe(subscribe);
         return Some(());

@@ -8,7 +8,7 @@ use crate::TaskId;
 use crate::offer::{Decline, Operation};
 use crate::operation::Request;
 use crate::task::{ExecutorSpec, GroupSpec};
-use crate::testing::{World, command_task, reserved, resources, shared, volume};
+use crate::testing::{World, command_task, reserved, resources, revocable, shared, volume};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum OnOffer {
@@ -56,6 +56,9 @@ pub(super) fn act(world: &mut World, action: OnOffer, number: u8) -> Option<()> 
     let offer = world.state.offers[&id].clone();
     let framework = offer.framework;
     let mut task = command_task("t", offer.agent, "cpus:1;mem:64");
+    if offer.resources.iter().any(|resource| resource.revocable) {
+        task.resources = revocable(&resources("cpus:1"));
+    }
     let operation = match action {
         OnOffer::Launch(name) => {
             task.id = TaskId::from(format!("t{}", name % 24));

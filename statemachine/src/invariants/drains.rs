@@ -13,7 +13,7 @@ pub(super) fn check(state: &State) -> Vec<Violation> {
         demand(&mut violations, NAME, agent.drain.is_none() || agent.deactivated, || {
             format!("agent {id} drains and may be offered")
         });
-        let finished = agent.is_draining() && agent.tasks.is_empty();
+        let finished = agent.is_emptied();
         demand(&mut violations, NAME, finished == state.emptied.contains(&id), || {
             format!("agent {id} is empty: {finished}, but is not counted so")
         });

@@ -80,6 +80,10 @@ fn check_agent(agent: &Agent, count: &Count, violations: &mut Vec<Violation>) {
     demand(violations, NAME, agent.total.contains(&out), || {
         format!("agent {} has {} but {out} is in use or offered", agent.id, agent.total)
     });
+    let revocable = agent.total.filtered(|resource| resource.revocable);
+    demand(violations, NAME, revocable == agent.revocable(), || {
+        format!("agent {} lends out {revocable}, not {}", agent.id, agent.revocable())
+    });
     let mut shared = used.iter().chain(offered).filter(|resource| resource.shared);
     demand(violations, NAME, shared.all(|it| agent.total.iter().any(|held| held == it)), || {
         format!("agent {} shares a volume that it does not have", agent.id)

@@ -59,6 +59,7 @@ impl Fold for OperationsFinished {
             if let Some(agent) = state.agent_mut(self.agent) {
                 agent.operations.remove(key);
             }
+            state.note_emptied(self.agent);
             let Some(followed) = state.operations.get_mut(key) else { continue };
             Arc::make_mut(followed).finished_at = Some(at);
             let status = followed.status();

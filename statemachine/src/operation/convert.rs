@@ -125,7 +125,7 @@ impl Fold for ResourcesConverted {
             }));
         }
         if let Some(agent) = state.agents.get(&self.agent) {
-            let total = agent.total.clone();
+            let total = agent.firm();
             state.direct(self.agent, Directive::Resources { total, number }, effects);
         }
     }

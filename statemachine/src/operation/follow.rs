@@ -134,6 +134,7 @@ impl State {
             && let Some(agent) = self.agent_mut(followed.agent)
         {
             agent.operations.remove(key);
+            self.note_emptied(followed.agent);
         }
     }
 

@@ -122,6 +122,20 @@ impl Resources {
         rest
     }
 
+    /// What is in either: of equal kinds the greater amount, or all numbers and items of both.
+    #[must_use]
+    pub fn united(&self, other: &Self) -> Self {
+        let mut united = self.clone();
+        for resource in other {
+            let mut beyond = resource.clone();
+            if let Some(held) = self.iter().find(|held| held.cmp_kind(resource).is_eq()) {
+                beyond.value.subtract(&held.value);
+            }
+            united.add(&beyond);
+        }
+        united
+    }
+
     /// Those that are wanted.
     #[must_use]
     pub fn filtered(&self, wanted: impl Fn(&Resource) -> bool) -> Self {

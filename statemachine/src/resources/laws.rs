@@ -62,6 +62,14 @@ fn any_parts() -> impl Strategy<Value = Vec<Resource>> {
     prop::collection::vec(any_resource(), 0..12)
 }
 
+/// Nothing that is counted: that is in a sum more than once.
+fn any_plain() -> impl Strategy<Value = Vec<Resource>> {
+    any_parts().prop_map(|parts| {
+        let is_plain = |it: &Resource| !it.shared && !it.is_indivisible();
+        parts.into_iter().filter(is_plain).collect()
+    })
+}
+
 fn sum(parts: &[Resource]) -> Resources {
     parts.iter().cloned().collect()
 }
@@ -136,6 +144,19 @@ proptest! {
         prop_assert_eq!(&singly, &a.without(&b));
         let mut rest = a.clone();
         prop_assert_eq!(b.iter().all(|resource| rest.take(resource)), a.contains(&b));
+    }
+
+    #[test]
+    fn a_union_holds_both_and_no_more(a in any_plain(), b in any_plain()) {
+        let (a, b) = (sum(&a), sum(&b));
+        let union = a.united(&b);
+        prop_assert!(union.contains(&a) && union.contains(&b), "{union}");
+        prop_assert_eq!(&union, &b.united(&a));
+        prop_assert_eq!(a.united(&a), a.clone());
+        if a.contains(&b) {
+            prop_assert_eq!(&union, &a);
+        }
+        prop_assert!(plus(&a, &b).contains(&union), "{union}");
     }
 
     #[test]

@@ -94,10 +94,8 @@ impl State {
         };
         if let Some(agent) = self.agent_mut(task.agent) {
             agent.tasks.remove(key);
-            if agent.tasks.is_empty() && agent.is_draining() {
-                self.emptied.insert(task.agent);
-            }
         }
+        self.note_emptied(task.agent);
         Arc::make_mut(&mut task).pending = None;
         let keep = self.cluster.retention.completed_tasks_per_framework as usize;
         if let Some(framework) = self.framework_mut(key.framework) {

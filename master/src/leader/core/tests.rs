@@ -34,6 +34,7 @@ fn register(session: u64) -> Command {
         tasks: Vec::new(),
         executors: Vec::new(),
         last_launch: statemachine::EventNumber(0),
+        estimate: statemachine::resources::Resources::default(),
     }
     .into()
 }

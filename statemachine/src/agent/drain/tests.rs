@@ -5,10 +5,13 @@ use bytes::Bytes;
 use super::*;
 use crate::agent::{Reactivate, TaskReport};
 use crate::effect::{Directive, FrameworkMessage};
+use crate::framework::Teardown;
 use crate::framework_capability::PARTITION_AWARE;
 use crate::id::{FrameworkId, TaskId, TaskKey};
+use crate::offer::Operation;
+use crate::operation::{Confirm, Request};
 use crate::task::Kill;
-use crate::testing::{World, told_states};
+use crate::testing::{World, reserved, resources, told_states};
 
 const HAS: &str = "cpus:4;mem:4096";
 
@@ -207,4 +210,37 @@ fn agents_must_be_known_and_able_to_drain() {
     let asked = DrainAgent { agent: AgentId(0), max_grace_ns: None, mark_gone: false };
     let refused = world.ask(asked).expect_err("an old agent");
     assert!(refused.to_string().contains("AGENT_DRAINING"), "{refused}");
+}
+
+/// semantics 239: what the agent has not confirmed is not over
+#[test]
+fn a_drain_waits_for_pending_operations() {
+    for mark_gone in [false, true] {
+        let mut world = World::new();
+        let agent = world.agent(HAS);
+        let framework = world.framework(&["a"]);
+        let some = Request::Reserve(Ok(reserved(&resources("cpus:1"), "a")));
+        world.operate(framework, vec![Operation::Convert(some, Some("o".into()))]);
+        drain(&mut world, agent, mark_gone);
+        assert_eq!(progress(&world, agent), Some(DrainState::Draining));
+        let session = world.state.agents[&agent].session().expect("connected");
+        let directive = world.state.operations_of(framework).next().expect("pending").directive;
+        world.must(Confirm { agent, session, directive });
+        let expected = (!mark_gone).then_some(DrainState::Drained);
+        assert_eq!(progress(&world, agent), expected);
+        assert_eq!(world.state.gone_agents.contains_key(&agent), mark_gone);
+    }
+}
+
+/// semantics 239: an operation whose framework is over is waited for no more
+#[test]
+fn a_drain_ends_with_the_framework_it_waited_for() {
+    let mut world = World::new();
+    let agent = world.agent(HAS);
+    let framework = world.framework(&["a"]);
+    let some = Request::Reserve(Ok(reserved(&resources("cpus:1"), "a")));
+    world.operate(framework, vec![Operation::Convert(some, Some("o".into()))]);
+    drain(&mut world, agent, false);
+    world.must(Teardown { framework });
+    assert_eq!(progress(&world, agent), Some(DrainState::Drained));
 }
