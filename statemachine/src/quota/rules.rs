@@ -5,18 +5,17 @@ use super::laws::{guarantee, limit, obstacles, offered, set};
 use crate::allocator::Obstacle;
 use crate::effect::Effect;
 use crate::framework_capability::REVOCABLE_RESOURCES;
-use crate::resources::{Name, Resource, Resources, Scalar};
-use crate::testing::{World, plus, resources};
+use crate::resources::{Name, Scalar};
+use crate::testing::{World, plus, resources, revocable};
 
 /// semantics 180, 181: what is reserved, no scalar or revocable is bounded by nothing, and neither is a
 /// scalar that the quota does not name.
 #[test]
 fn what_a_quota_does_not_bound_comes_with_what_it_does() {
     let mut world = World::new();
-    let revocable: Resources =
-        resources("cpus:2").iter().map(|it| Resource { revocable: true, ..it.clone() }).collect();
+    let lent = revocable(&resources("cpus:2"));
     let mut hello = world.hello(None, "cpus:4;mem:4096;ports:[1-9];cpus(due):1");
-    hello.description.resources = plus(&hello.description.resources, &revocable);
+    hello.estimate = lent.clone();
     world.must(hello);
     let greedy = world.framework(&["greedy"]);
     let mut subscribe = world.subscription(None, &["due"]);
@@ -26,7 +25,7 @@ fn what_a_quota_does_not_bound_comes_with_what_it_does() {
     world.must(set("due", "cpus:3", "cpus:3", false));
     world.allocate();
     // of the 3 that it may have, 1 is reserved for it
-    let expected = plus(&resources("cpus:2;mem:4096;ports:[1-9];cpus(due):1"), &revocable);
+    let expected = plus(&resources("cpus:2;mem:4096;ports:[1-9];cpus(due):1"), &lent);
     assert_eq!(offered(&world, due), expected);
     assert_eq!(offered(&world, greedy), resources("cpus:2"), "what is left over its limit");
 }
