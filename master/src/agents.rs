@@ -83,6 +83,8 @@ async fn begin(
     hello: Hello,
 ) -> Result<Opened<ToAgent>, to_agent::Message> {
     let bytes = prost::Message::encoded_len(&hello);
+    let is_new = hello.agent_id.is_empty();
+    master.counters.count_either(is_new, ["messages_register_slave", "messages_reregister_slave"]);
     let opened = master.streams.open_agent(term);
     let register =
         convert::agent::read(&master.committed.state(), &master.config, &hello, opened.session)
@@ -147,6 +149,7 @@ async fn take(
     }
     let Some(agent) = master.streams.agent(session) else {
         // it speaks before it is welcome, or its stream has ended meanwhile
+        master.counters.count("dropped_messages");
         return if master.streams.is_open(session) { Ok(()) } else { Err(Ended) };
     };
     let ticket = match message {
@@ -173,6 +176,7 @@ fn command(
             executor_id,
             status,
         }) => {
+            master.counters.count("messages_exited_executor");
             let (framework, executor) = (framework_id.into(), executor_id.into());
             let exited = task::ExecutorExited { agent, session, framework, executor, status };
             Some((exited.into(), 0))
@@ -182,6 +186,12 @@ fn command(
             executor_id,
             data,
         }) => {
+            master.counters.count("messages_executor_to_framework");
+            let state = master.committed.state();
+            let names =
+                ["valid_executor_to_framework_messages", "invalid_executor_to_framework_messages"];
+            let is_known = state.framework_by_wire_id(&framework_id).is_some();
+            master.counters.count_either(is_known, names);
             let (framework, executor) = (framework_id.into(), executor_id.into());
             let bytes = data.len();
             let message = task::MessageFramework { agent, session, framework, executor, data };
@@ -191,9 +201,12 @@ fn command(
             oversubscribe((agent, session), &oversubscribed.resources)
         }
         from_agent::Message::Unregister(_) => {
+            master.counters.count("messages_unregister_slave");
             Some((agent::Unregister { agent, session }.into(), 0))
         }
         from_agent::Message::Confirm(confirm) => {
+            master.counters.count("messages_operation_status_update");
+            master.counters.count("valid_operation_status_updates");
             let directive = EventNumber(confirm.index);
             Some((operation::Confirm { agent, session, directive }.into(), 0))
         }
@@ -228,9 +241,11 @@ fn update(
     let bytes = prost::Message::encoded_len(&status);
     let latest = TaskState::from_number(update.latest_state);
     let (task, executor) = (status.task_id.value.clone(), status.executor_id.clone());
-    match convert::status::read(status) {
+    let read = convert::status::read(status);
+    master.counters.count("messages_status_update");
+    master.counters.count_either(read.is_ok(), ["valid_status_updates", "invalid_status_updates"]);
+    match read {
         Ok(status) => {
-            master.counters.valid_status_updates.add();
             let command = task::Update {
                 agent,
                 session,
@@ -243,7 +258,6 @@ fn update(
             Some((command.into(), bytes))
         }
         Err(error) => {
-            master.counters.invalid_status_updates.add();
             tracing::warn!(%task, %error, "an update makes no sense");
             None
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use protocol::agents::{self, ToAgent, to_agent};
 use protocol::media::ContentType;
 use protocol::v1::scheduler::event::Type;
-use protocol::v1::scheduler::{Event, event};
+use protocol::v1::scheduler::{Event, call, event};
 use protocol::v1::{self, TaskStatus};
 use protocol::{json, recordio};
 use statemachine::offer::Offer;
@@ -31,7 +31,10 @@ pub(crate) const HEARTBEAT_SECONDS: f64 = 15.0;
 pub(crate) async fn send(master: Arc<Master>, mut outgoing: mpsc::Receiver<Outgoing>) {
     while let Some(next) = outgoing.recv().await {
         match next {
-            Outgoing::Release(term, release) => release_all(&master, term, *release),
+            Outgoing::Release(term, release) => {
+                release_all(&master, term, *release);
+                master.counters.meter.unsent.fall();
+            }
             Outgoing::Lost => master.streams.end_all(),
         }
     }
@@ -70,6 +73,7 @@ fn answer(
         // a caller that hung up does not want to know
         (Ticket::Caller(caller), outcome) => drop(caller.send(outcome)),
         (Ticket::Scheduler(session), Ok(Reply::Subscribed(framework, wire_id))) => {
+            master.counters.retain(state);
             subscribed(master, session, framework, &wire_id);
         }
         (Ticket::Scheduler(session), outcome) => {
@@ -115,7 +119,8 @@ fn subscribed(master: &Master, session: Session, framework: FrameworkId, wire_id
     };
     let subscribed = Event { subscribed: Some(subscribed), ..of_type(Type::Subscribed) };
     tell(master, session, &subscribed);
-    master.streams.tell(session, scheduler_heartbeat);
+    master.counters.call(framework, call::Type::Subscribe);
+    tell_heartbeat(master, session);
 }
 
 fn registered(master: &Master, state: &State, (session, term): (Session, u64), agent: AgentId) {
@@ -359,7 +364,16 @@ where
 }
 
 fn tell(master: &Master, session: Session, event: &Event) {
-    master.streams.tell(session, |content_type| record(content_type, event));
+    let told = master.streams.tell(session, |content_type| record(content_type, event));
+    if let Some(framework) = told {
+        master.counters.event(framework, event.r#type.unwrap_or_default());
+    }
+}
+
+fn tell_heartbeat(master: &Master, session: Session) {
+    if let Some(framework) = master.streams.tell(session, scheduler_heartbeat) {
+        master.counters.event(framework, Type::Heartbeat as i32);
+    }
 }
 
 fn direct(master: &Master, session: Session, message: to_agent::Message) {

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use journal::{Identity, Journal, OpenError};
 use tokio::net::{TcpListener, TcpSocket};
@@ -115,8 +116,10 @@ async fn work(
     let taken = form::take_place(config, &mut identity, &mut seen).await?;
     let (replica, committed) = Replica::new();
     let settings = config.journal.settings(&config.work_dir, taken.node);
+    let (counters, began) = (Counters::default(), Instant::now());
     let journal = Journal::open(settings, Box::new(replica), Arc::new(Grpc)).await;
     let journal = journal.map_err(RunError::Journal)?;
+    counters.fetch.record(began.elapsed());
     // a journal that has stopped already says so by itself
     let members = journal.members().await.unwrap_or_default();
     if let Err(error) = form::check_address(config, taken.node, &members) {
@@ -124,7 +127,7 @@ async fn work(
         return Err(error.into());
     }
     place.send_replace(Place::Open(Box::new(journal.clone())));
-    let tasks = start(config, journal.clone(), committed, doors);
+    let tasks = start(config, journal.clone(), (committed, counters), doors);
     form::form(config, &journal, taken).await?;
     tasks.await;
     Ok(())
@@ -134,7 +137,7 @@ async fn work(
 fn start(
     config: &Arc<Config>,
     journal: Journal,
-    committed: Reader,
+    (committed, counters): (Reader, Counters),
     doors: &Doors,
 ) -> impl Future<Output = ()> + use<> {
     let (inbox, requests) = inbox();
@@ -147,6 +150,7 @@ fn start(
         stand: stand.clone(),
         requests,
         outgoing: outgoing_sender,
+        meter: counters.meter.clone(),
     };
     let master = Arc::new(Master {
         config: config.clone(),
@@ -155,7 +159,7 @@ fn start(
         committed,
         streams: Streams::new(inbox.clone()),
         inbox,
-        counters: Counters::default(),
+        counters,
         started: clock::wall(),
     });
     doors.open(master.clone());

@@ -139,15 +139,26 @@ impl Streams {
         self.lock().agents.contains_key(&session)
     }
 
+    /// Whose a scheduler's stream is; none if it is not subscribed yet, or has ended.
+    pub(crate) fn framework(&self, session: Session) -> Option<FrameworkId> {
+        self.lock().schedulers.get(&session)?.framework
+    }
+
     /// The id that calls of this scheduler must name; none if its stream has ended.
     pub(crate) fn stream_id(&self, session: Session) -> Option<String> {
         self.lock().schedulers.get(&session).map(|scheduler| scheduler.stream_id.clone())
     }
 
-    /// Sends a record to a scheduler, written for it by `write`.
-    pub(crate) fn tell(&self, session: Session, write: impl FnOnce(ContentType) -> Bytes) {
+    /// Sends a record to a scheduler, written for it by `write`; says whose stream it is, if that is
+    /// known.
+    pub(crate) fn tell(
+        &self,
+        session: Session,
+        write: impl FnOnce(ContentType) -> Bytes,
+    ) -> Option<FrameworkId> {
         let open = self.lock();
-        let Some(scheduler) = open.schedulers.get(&session) else { return };
+        let scheduler = open.schedulers.get(&session)?;
+        let framework = scheduler.framework;
         let record = write(scheduler.content_type);
         let stuck = scheduler.outbox.push(record.len(), record).is_err();
         drop(open);
@@ -155,6 +166,7 @@ impl Streams {
             tracing::warn!(%session, "a scheduler does not take its events; its stream is closed");
             self.end(session);
         }
+        framework
     }
 
     /// Sends a message to an agent.

@@ -22,6 +22,7 @@ impl State {
         });
         if let Some(framework) = self.framework_mut(offer.framework) {
             framework.offers.insert(offer.id);
+            framework.counts.offers_sent += 1;
         }
         if let Some(until) = offer.until {
             self.deadlines.insert((until, Deadline::OfferExpiry(offer.id)));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet, Vector};
 use serde::{Deserialize, Serialize};
 
-use crate::agent::{Agent, GoneAgent};
+use crate::agent::{Agent, AgentCounts, GoneAgent};
 use crate::allocator::Book;
 use crate::cluster::Cluster;
 use crate::deadline::Deadline;
@@ -78,6 +78,9 @@ pub struct State {
     /// How many tasks ended in which way, for ever.
     #[serde(rename = "n")]
     pub ended: OrdMap<(TaskState, Source, Option<Reason>), u64>,
+    /// What has happened to agents how often, for ever.
+    #[serde(rename = "ac", default, skip_serializing_if = "AgentCounts::is_empty")]
+    pub agent_counts: AgentCounts,
 }
 
 impl State {

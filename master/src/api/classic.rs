@@ -1,5 +1,6 @@
 //! The endpoints from before the v1 API. Those that only read take any method (semantics 318).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -82,11 +83,13 @@ fn read(master: &Master, endpoint: Endpoint, query: &str) -> Vec<u8> {
             mesolith_version: env!("CARGO_PKG_VERSION"),
         }),
         Endpoint::Flags => {
-            let flags: std::collections::BTreeMap<_, _> =
-                master.config.flags().into_iter().collect();
+            let flags: BTreeMap<_, _> = master.config.flags().into_iter().collect();
             to_vec(&serde_json::json!({ "flags": flags }))
         }
-        Endpoint::MetricsSnapshot => to_vec(&metrics::snapshot(master, &state)),
+        Endpoint::MetricsSnapshot => {
+            let metrics = metrics::snapshot(master, &state);
+            to_vec(&metrics.values().collect::<BTreeMap<_, _>>())
+        }
         Endpoint::State => classic::state(&state, &host(master)),
         Endpoint::StateSummary => {
             let hostname = master.config.public_hostname();

@@ -14,6 +14,7 @@ mod resource_calls;
 mod route;
 mod scheduler;
 mod stream;
+mod tally;
 mod weights;
 
 use std::sync::Arc;
@@ -38,7 +39,8 @@ pub(crate) async fn answer(master: Arc<Master>, request: Request<Incoming>) -> R
         Ok(body) => body,
         Err(error) => return error.into_response(),
     };
-    master.counters.http_requests.add();
+    master.counters.count("http_requests");
+    let _answering = master.counters.requests.enter();
     let answered = dispatch(&master, &parts, body).await.unwrap_or_else(Refusal::into_response);
     let mut answered = compress::compress(&parts.headers, answered).await;
     if is_head {
@@ -67,7 +69,7 @@ async fn dispatch(
         Route::Scheduler => scheduler::answer(master, parts, body).await,
         Route::Operator => operator::answer(master, parts, body).await,
         Route::Explain => explain::answer(master, parts).await,
-        Route::Prometheus => Ok(prometheus::answer(master)),
+        Route::Prometheus => prometheus::answer(master).await,
         Route::Classic(endpoint) => classic::answer(master, endpoint, parts, &body).await,
     }
 }

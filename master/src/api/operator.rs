@@ -170,8 +170,9 @@ fn view(master: &Master, r#type: Type) -> Option<Answer> {
             Answer { get_flags: Some(flags(master)), ..of_type(response::Type::GetFlags) }
         }
         Type::GetMetrics => {
-            let metric = |(name, value)| Metric { name, value: Some(value) };
-            let metrics = metrics::snapshot(master, &state).into_iter().map(metric).collect();
+            let metric =
+                |(name, value): (&str, f64)| Metric { name: name.to_owned(), value: Some(value) };
+            let metrics = metrics::snapshot(master, &state).values().map(metric).collect();
             let get_metrics = Some(GetMetrics { metrics });
             Answer { get_metrics, ..of_type(response::Type::GetMetrics) }
         }
@@ -283,7 +284,7 @@ async fn subscribe(
     let first = tokio::task::spawn_blocking(move || begin(&state, content_type)).await;
     let first = first.map_err(|error| Refusal::Unavailable(error.to_string()))?;
     let first = [first, heartbeat.clone()];
-    Ok(stream::response(opened, content_type, first, heartbeat))
+    Ok(stream::response(master, opened, content_type, (first, heartbeat)))
 }
 
 fn begin(state: &State, content_type: ContentType) -> Bytes {

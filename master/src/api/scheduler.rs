@@ -17,7 +17,7 @@ use statemachine::{
 };
 
 use super::body::{Body, Refusal, status};
-use super::{leader, stream};
+use super::{leader, stream, tally};
 use crate::convert;
 use crate::effects::{error, record, scheduler_heartbeat};
 use crate::leader::Ticket;
@@ -34,24 +34,38 @@ pub(super) async fn answer(
     body: Bytes,
 ) -> Result<Response<Body>, Refusal> {
     let term = leader::leading(master, &parts.uri)?;
-    let mut call: Call = read_call(parts, &body)?;
+    let call: Call = read_call(parts, &body)?;
     let r#type = validate::scheduler_call(&call).map_err(|fault| {
         Refusal::BadRequest(format!("Failed to validate scheduler::Call: {fault}"))
     })?;
-    master.counters.call(r#type.as_str_name());
+    tally::came(&master.counters, r#type, &call);
+    let done = carry_out(master, term, parts, (r#type, call, body.len())).await;
+    tally::judged(&master.counters, r#type, done.is_ok());
+    done
+}
+
+/// Does as a call says whose shape is right.
+async fn carry_out(
+    master: &Arc<Master>,
+    term: u64,
+    parts: &Parts,
+    (r#type, mut call, bytes): (Type, Call, usize),
+) -> Result<Response<Body>, Refusal> {
     if let (Type::Subscribe, Some(subscribe)) = (r#type, call.subscribe.take()) {
-        return self::subscribe(master, term, parts, (subscribe, body.len())).await;
+        return self::subscribe(master, term, parts, (subscribe, bytes)).await;
     }
     let wire_id = call.framework_id.as_ref().map_or("", |id| id.value.as_str()).to_owned();
     let state = master.committed.state();
-    let framework = check_framework(master, &state, &wire_id, &parts.headers)?;
+    let framework = check_framework(master, &state, &wire_id, &parts.headers)
+        .inspect_err(|_| master.counters.count("dropped_messages"))?;
+    tally::known(&master.counters, framework, r#type, &call);
     if let (Type::UpdateFramework, Some(update)) = (r#type, call.update_framework.take()) {
-        return update_framework(master, term, framework, (&update, body.len())).await;
+        return update_framework(master, term, framework, (&update, bytes)).await;
     }
     let Some(command) = command(&state, (framework, &wire_id), r#type, call)? else {
         return Ok(status(StatusCode::ACCEPTED));
     };
-    leader::ask(master, term, (command, body.len())).await??;
+    leader::ask(master, term, (command, bytes)).await??;
     Ok(status(StatusCode::ACCEPTED))
 }
 
@@ -140,7 +154,7 @@ async fn subscribe(
     // a stream that was opened after leadership had gone would wait for ever
     leader::leading_still(master, term)?;
     let heartbeat = scheduler_heartbeat(content_type);
-    let mut response = stream::response(opened, content_type, [], heartbeat);
+    let mut response = stream::response(master, opened, content_type, ([], heartbeat));
     if let Ok(stream_id) = HeaderValue::from_str(&stream_id) {
         response.headers_mut().insert(STREAM_ID, stream_id);
     }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,15 +12,19 @@ use http::Response;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use hyper::body::Frame;
 use protocol::media::ContentType;
+use protocol::v1::scheduler::event::Type;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::body::{Body, boxed};
 use crate::effects::HEARTBEAT_SECONDS;
+use crate::master::Master;
 use crate::streams::Opened;
 
 /// A stream of records to one client.
 #[derive(Debug)]
 struct Records {
+    /// Who counts the heartbeats of schedulers.
+    master: Option<Arc<Master>>,
     /// What comes before all else.
     first: VecDeque<Bytes>,
     opened: Opened<Bytes>,
@@ -31,14 +36,16 @@ struct Records {
 
 /// The answer that carries the stream (semantics 39).
 pub(super) fn response(
+    master: &Arc<Master>,
     opened: Opened<Bytes>,
     content_type: ContentType,
-    first: impl IntoIterator<Item = Bytes>,
-    heartbeat: Bytes,
+    (first, heartbeat): (impl IntoIterator<Item = Bytes>, Bytes),
 ) -> Response<Body> {
     let period = Duration::from_secs_f64(HEARTBEAT_SECONDS);
     let first = first.into_iter().collect();
-    let mut response = Response::new(boxed(Records::new(opened, first, (heartbeat, period))));
+    let records = Records::new(opened, first, (heartbeat, period));
+    let records = Records { master: Some(master.clone()), ..records };
+    let mut response = Response::new(boxed(records));
     let media_type = HeaderValue::from_static(content_type.as_str());
     response.headers_mut().insert(CONTENT_TYPE, media_type);
     response
@@ -53,7 +60,14 @@ impl Records {
     ) -> Self {
         let mut interval = tokio::time::interval_at(Instant::now() + period, period);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { first, opened, heartbeat, interval, has_begun: false }
+        Self { master: None, first, opened, heartbeat, interval, has_begun: false }
+    }
+
+    fn count_heartbeat(&self) {
+        let Some(master) = &self.master else { return };
+        if let Some(framework) = master.streams.framework(self.opened.session) {
+            master.counters.event(framework, Type::Heartbeat as i32);
+        }
     }
 }
 
@@ -75,6 +89,7 @@ impl hyper::body::Body for Records {
         }
         while self.interval.poll_tick(context).is_ready() {
             if self.has_begun {
+                self.count_heartbeat();
                 return Poll::Ready(Some(Ok(Frame::data(self.heartbeat.clone()))));
             }
         }

@@ -142,6 +142,11 @@ pub struct Config {
         default_value_t = 1000
     )]
     pub max_operator_event_stream_subscribers: u32,
+    /// Whether metrics tell of each framework.
+    #[arg(long, alias = "publish_per_framework_metrics",
+          env = "MESOLITH_PUBLISH_PER_FRAMEWORK_METRICS",
+          default_value_t = true, action = clap::ArgAction::Set)]
+    pub publish_per_framework_metrics: bool,
     /// About the journal's files.
     #[command(flatten)]
     pub journal: JournalFlags,
@@ -250,6 +255,7 @@ impl Config {
             ),
             ("min_allocatable_resources", self.min_allocatable_resources.to_string()),
             ("port", self.port.to_string()),
+            ("publish_per_framework_metrics", self.publish_per_framework_metrics.to_string()),
             ("registry_max_agent_age", duration_text::format(self.registry_max_agent_age)),
             ("registry_max_agent_count", self.registry_max_agent_count.to_string()),
             ("require_agent_domain", self.require_agent_domain.to_string()),

@@ -8,6 +8,8 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use bytes::Bytes;
 use statemachine::cluster::Tick;
@@ -17,6 +19,7 @@ use statemachine::{
 };
 
 use super::allocation::Wanted;
+use crate::metrics::Meter;
 
 /// Batches that may wait for their commit at a time. When so many do, the next one grows instead.
 pub const WINDOW_BATCHES: usize = 8;
@@ -71,6 +74,7 @@ pub struct Core<T> {
     parked: VecDeque<(u64, Release<T>)>,
     wanted: Wanted,
     next_allocation: Time,
+    meter: Arc<Meter>,
 }
 
 impl<T> Core<T> {
@@ -84,7 +88,13 @@ impl<T> Core<T> {
             parked: VecDeque::new(),
             wanted: Wanted::All,
             next_allocation: Time(0),
+            meter: Arc::default(),
         }
+    }
+
+    /// The same, telling `meter` how long allocations take. No decision depends on that.
+    pub(crate) fn measured(self, meter: Arc<Meter>) -> Self {
+        Self { meter, ..self }
     }
 
     /// The working state, ahead of the journal.
@@ -112,7 +122,8 @@ impl<T> Core<T> {
         inputs: impl IntoIterator<Item = Input<T>>,
     ) -> (Option<Proposal>, Option<Release<T>>) {
         let now = clock.max(self.state.cluster.now);
-        let mut turn = Turn { now, seed, records: Vec::new(), decided: Vec::new() };
+        let (records, decided) = (Vec::new(), Vec::new());
+        let mut turn = Turn { now, seed, began: Instant::now(), records, decided };
         for input in inputs {
             self.decide(&mut turn, &input.command, input.principal, Some(input.ticket));
         }
@@ -144,7 +155,11 @@ impl<T> Core<T> {
         if allocate.agents.is_none() {
             self.next_allocation = turn.now.after_ms(self.settings.allocation_interval_ms);
         }
+        let began = Instant::now();
         self.decide(turn, &allocate.into(), None, None);
+        self.meter.allocation_runs.fetch_add(1, Ordering::Relaxed);
+        self.meter.allocation_latency.record(began - turn.began);
+        self.meter.allocation_run.record(began.elapsed());
         // what the allocator itself did is no reason to run it again
         self.wanted = Wanted::Nothing;
     }
@@ -203,6 +218,8 @@ impl<T> Core<T> {
 struct Turn<T> {
     now: Time,
     seed: u64,
+    /// For the meter alone.
+    began: Instant,
     records: Vec<Record>,
     decided: Vec<Decided<T>>,
 }

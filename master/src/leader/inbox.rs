@@ -73,6 +73,11 @@ impl Inbox {
         self.sender.send(request).map_err(|_| SubmitError)
     }
 
+    /// How many requests wait to be decided.
+    pub(crate) fn waiting(&self) -> usize {
+        INBOX_REQUESTS_MAX.saturating_sub(self.room.available_permits())
+    }
+
     /// Puts a request in, and waits until what came of it is committed.
     pub(crate) async fn ask(
         &self,

@@ -2,7 +2,7 @@
 //! what comes back out to those who wait.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use journal::{Journal, Leadership, Outcome};
@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 use super::core::{Core, Input, Release, WINDOW_BATCHES};
 use super::inbox::{Request, Ticket};
 use crate::clock::Clock;
+use crate::metrics::Meter;
 use crate::replica::Reader;
 use crate::standing::Stand;
 
@@ -44,6 +45,7 @@ pub(crate) struct Shell {
     pub(crate) stand: Stand,
     pub(crate) requests: mpsc::UnboundedReceiver<Request>,
     pub(crate) outgoing: mpsc::Sender<Outgoing>,
+    pub(crate) meter: Arc<Meter>,
 }
 
 /// Leads whenever the journal says so, until the journal or the inbox is closed.
@@ -98,7 +100,8 @@ impl Shell {
         let mut reign = Reign {
             term,
             clock,
-            core: Core::new(state, self.settings.clone()),
+            core: Core::new(state, self.settings.clone()).measured(self.meter.clone()),
+            meter: self.meter.clone(),
             journal: self.journal.clone(),
             outgoing: self.outgoing.clone(),
             done,
@@ -170,6 +173,7 @@ struct Reign {
     term: u64,
     clock: Clock,
     core: Core<Ticket>,
+    meter: Arc<Meter>,
     journal: Journal,
     outgoing: mpsc::Sender<Outgoing>,
     done: mpsc::Sender<(u64, Outcome)>,
@@ -183,7 +187,9 @@ impl Reign {
         let (proposal, release) = self.core.turn(self.clock.now(), rand::random(), inputs);
         if let Some(proposal) = proposal {
             let (done, sequence) = (self.done.clone(), proposal.sequence);
+            let (meter, began) = (self.meter.clone(), Instant::now());
             self.journal.propose(self.term, proposal.payload, move |outcome| {
+                meter.store.record(began.elapsed());
                 // there is room for the whole window; a leader that is gone does not listen
                 let _ = done.try_send((sequence, outcome));
             });
@@ -202,6 +208,7 @@ impl Reign {
     }
 
     async fn release(&self, release: Release<Ticket>) -> Result<(), Closed> {
+        self.meter.unsent.rise();
         self.outgoing
             .send(Outgoing::Release(self.term, Box::new(release)))
             .await

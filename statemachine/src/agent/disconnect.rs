@@ -68,6 +68,7 @@ impl Decide for Disconnect {
 
 impl Fold for AgentDisconnected {
     fn fold(&self, state: &mut State, _at: Time, effects: &mut Vec<Effect>) {
+        state.agent_counts.scheduled += 1;
         state.connect_agent(self.id, Connection::Disconnected { until: self.until });
         state.rescind_agent(self.id, effects);
     }

@@ -84,6 +84,7 @@ impl Fold for AgentGone {
         let hostname = state.agents.get(&self.id).map(|agent| agent.description.hostname.clone());
         let reason = format!("agent {} was marked gone", state.agent_text(self.id)).into();
         state.direct(self.id, Directive::Leave { reason }, effects);
+        state.agent_counts.gone += 1;
         state.dismiss(self.id, effects);
         let gone = GoneAgent { at, until: self.until, hostname: hostname.unwrap_or_default() };
         state.gone_agents.insert(self.id, gone);

@@ -15,6 +15,7 @@ use crate::resources::Resources;
 use crate::state::State;
 use crate::time::Time;
 
+mod count;
 mod deactivate;
 mod depart;
 mod disconnect;
@@ -28,6 +29,7 @@ mod returns;
 mod unreachable;
 mod unregister;
 
+pub use count::AgentCounts;
 pub use deactivate::{AgentDeactivated, AgentReactivated, Deactivate, Reactivate};
 pub use disconnect::{AgentDisconnected, Cause, Disconnect};
 pub use drain::{AgentDrained, AgentDraining, Drain, DrainAgent, DrainState};

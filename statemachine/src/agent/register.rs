@@ -306,6 +306,7 @@ fn carry_over(state: &State, agent: &Agent, resources: &Resources) -> Result<Res
 impl Fold for AgentRegistered {
     fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
         state.cluster.agents = state.cluster.agents.max(self.id.0 + 1);
+        state.agent_counts.registered += 1;
         let agent = Agent {
             id: self.id,
             description: self.description.clone(),
@@ -331,6 +332,7 @@ impl Fold for AgentRegistered {
 
 impl Fold for AgentReregistered {
     fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
+        state.count_return(self.id);
         state.connect_agent(self.id, Connection::Connected(self.session));
         let Some(agent) = state.agents.get(&self.id) else {
             return;

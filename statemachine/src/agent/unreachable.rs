@@ -73,6 +73,7 @@ fn lose(draft: &mut Draft<'_>, id: AgentId) {
 impl Fold for AgentUnreachable {
     fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
         let until = self.until.unwrap_or(Time(u64::MAX));
+        state.count_loss(self.id);
         state.rescind_agent(self.id, effects);
         state.withdraw_inverse(self.id, effects);
         state.connect_agent(self.id, Connection::Disconnected { until });

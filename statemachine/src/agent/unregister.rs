@@ -67,6 +67,7 @@ pub(crate) fn send_away(draft: &mut Draft<'_>, id: AgentId) {
 
 impl Fold for AgentUnregistered {
     fn fold(&self, state: &mut State, _at: Time, effects: &mut Vec<Effect>) {
+        state.agent_counts.unregistered += 1;
         state.dismiss(self.id, effects);
         effects.push(Effect::Operators(OperatorMessage::AgentRemoved(self.id)));
     }

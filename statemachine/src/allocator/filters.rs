@@ -1,6 +1,8 @@
 //! What frameworks refused and are not to be offered again for a while (semantics 104 to 108). Kept
 //! by agent, as allocation asks for it, with two indexes: by framework, which revives, and by end.
 
+use std::collections::BTreeMap;
+
 use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +48,15 @@ impl Filters {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.agents.values().flat_map(OrdMap::values).map(Vec::len).sum()
+    }
+
+    /// How many count at `now`, for each role that has any.
+    pub fn by_role(&self, now: Time) -> BTreeMap<&Role, usize> {
+        let mut counts = BTreeMap::new();
+        for ((_, role), filters) in self.agents.values().flatten() {
+            *counts.entry(role).or_default() += filters.iter().filter(|it| it.until > now).count();
+        }
+        counts
     }
 
     /// None at all.
@@ -199,6 +210,18 @@ mod tests {
         check(|it| it.expire(Time(99)), 6);
         check(|it| it.expire(Time(100)), 3);
         check(|it| it.expire(Time(101)), 0);
+    }
+
+    #[test]
+    fn refusals_are_counted_by_role_while_they_count() {
+        let check = |now: u64, expected: [usize; 2]| {
+            let filters = some();
+            let counts = filters.by_role(Time(now));
+            assert_eq!(["a", "b"].map(|role| counts[&Role::from(role)]), expected, "at {now}");
+        };
+        check(99, [4, 2]);
+        check(100, [2, 1]);
+        check(101, [0, 0]);
     }
 
     #[test]

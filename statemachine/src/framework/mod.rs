@@ -18,6 +18,7 @@ use crate::state::State;
 use crate::task::Task;
 use crate::time::Time;
 
+mod count;
 mod disconnect;
 mod remove;
 mod revive;
@@ -25,6 +26,7 @@ mod subscribe;
 mod suppress;
 mod update;
 
+pub use count::FrameworkCounts;
 pub use disconnect::{Disconnect, FrameworkDisconnected};
 pub use remove::{FrameworkRemoved, Teardown};
 pub use revive::{Revive, RolesRevived};
@@ -80,6 +82,9 @@ pub struct Framework {
     /// Its ended tasks, oldest first, as many as the retention allows.
     #[serde(rename = "k")]
     pub completed: Vector<Arc<Task>>,
+    /// What has happened to it how often.
+    #[serde(rename = "n", default, skip_serializing_if = "FrameworkCounts::is_empty")]
+    pub counts: FrameworkCounts,
 }
 
 /// What a framework says of itself (v1 `FrameworkInfo`).

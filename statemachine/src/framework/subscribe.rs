@@ -5,7 +5,7 @@ use std::sync::Arc;
 use imbl::{OrdSet, Vector};
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Framework};
+use super::{Description, Framework, FrameworkCounts};
 use crate::command::Decide;
 use crate::connection::Connection;
 use crate::context::Context;
@@ -205,6 +205,7 @@ impl Fold for FrameworkSubscribed {
             offers: OrdSet::new(),
             unheard: Vector::new(),
             completed: Vector::new(),
+            counts: FrameworkCounts::default(),
         };
         state.frameworks.insert(self.id, Arc::new(framework));
         effects.push(Effect::Operators(OperatorMessage::FrameworkAdded(self.id)));

@@ -288,7 +288,9 @@ pub(super) fn drop_task(
 impl Fold for OffersAccepted {
     fn fold(&self, state: &mut State, _at: Time, _effects: &mut Vec<Effect>) {
         for offer in &self.offers {
-            state.lift(*offer);
+            if let Some(offer) = state.lift(*offer) {
+                state.count_of(offer.framework, |counts| counts.offers_accepted += 1);
+            }
         }
     }
 }

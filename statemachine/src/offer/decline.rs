@@ -61,7 +61,9 @@ impl Decide for Decline {
 impl Fold for OffersDeclined {
     fn fold(&self, state: &mut State, _at: Time, _effects: &mut Vec<Effect>) {
         for offer in &self.offers {
-            state.lift(*offer);
+            if let Some(offer) = state.lift(*offer) {
+                state.count_of(offer.framework, |counts| counts.offers_declined += 1);
+            }
         }
     }
 }

@@ -28,6 +28,7 @@ impl State {
     /// Takes an offer off the table and tells its framework.
     pub(crate) fn rescind(&mut self, offer: OfferId, effects: &mut Vec<Effect>) {
         if let Some(offer) = self.lift(offer) {
+            self.count_of(offer.framework, |counts| counts.offers_rescinded += 1);
             self.tell(offer.framework, FrameworkMessage::Rescinded(offer.id), effects);
         }
     }

@@ -39,7 +39,7 @@ impl Quantities {
     }
 
     /// None of one resource is left.
-    pub(crate) fn clear(&mut self, name: &Name) {
+    pub fn clear(&mut self, name: &Name) {
         self.shift(name, self.get(name).0.wrapping_neg());
     }
 

@@ -173,6 +173,7 @@ impl Fold for TaskRefused {
     fn fold(&self, state: &mut State, _at: Time, effects: &mut Vec<Effect>) {
         let counted = (self.status.state, self.status.source, self.status.reason);
         *OrdMap::entry(&mut state.ended, counted).or_default() += 1;
+        state.count_end(self.framework, self.status.state);
         let update = TaskUpdate {
             task: self.task.clone(),
             agent: self.agent.map(NamedAgent::Ours),

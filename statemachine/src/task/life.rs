@@ -84,6 +84,7 @@ impl State {
         }
         if latest.is_terminal() && !was_terminal {
             *self.ended.entry((latest, status.source, status.reason)).or_default() += 1;
+            self.count_end(key.framework, latest);
         }
     }
 
