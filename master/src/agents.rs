@@ -208,6 +208,7 @@ fn command(
             master.counters.count("messages_operation_status_update");
             master.counters.count("valid_operation_status_updates");
             let directive = EventNumber(confirm.index);
+            master.confirmed.note(agent, directive);
             Some((operation::Confirm { agent, session, directive }.into(), 0))
         }
         // a second hello means nothing

@@ -19,6 +19,7 @@ mod run;
 mod agents;
 mod api;
 mod clock;
+mod confirmed;
 mod convert;
 mod effects;
 mod form;

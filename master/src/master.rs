@@ -6,8 +6,10 @@ use std::sync::Arc;
 use journal::Journal;
 use protocol::v1::{self, MasterInfo, master_info};
 use statemachine::{Command, Rejection, Reply, Session, Time};
+use tokio::sync::Semaphore;
 
 use crate::config::Config;
+use crate::confirmed::Confirmed;
 use crate::leader::{Inbox, SubmitError};
 use crate::metrics::Counters;
 use crate::replica::Reader;
@@ -24,6 +26,10 @@ pub(crate) struct Master {
     pub(crate) inbox: Inbox,
     pub(crate) streams: Streams,
     pub(crate) counters: Counters,
+    /// How far agents have done as they were told.
+    pub(crate) confirmed: Confirmed,
+    /// Room for those who listen to events.
+    pub(crate) listeners: Arc<Semaphore>,
     pub(crate) started: Time,
 }
 

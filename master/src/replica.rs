@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use journal::{ApplyError, Committed, Machine, SnapshotSource};
 use statemachine::{Batch, State};
+use tokio::sync::broadcast;
 
 /// The committed state at one index. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -16,19 +17,46 @@ pub struct Frozen {
     pub state: State,
 }
 
-/// Where readers find the newest committed state, without ever waiting for the fold.
-#[derive(Clone, Debug, Default)]
-pub struct Reader(Arc<ArcSwap<Frozen>>);
+/// Entries that listeners may be behind before they read them from the journal's files.
+const ENTRIES_BEHIND_MAX: usize = 256;
+
+/// What a replica has done.
+#[derive(Clone, Debug)]
+pub(crate) enum Applied {
+    /// It has folded an entry.
+    Entry(Committed),
+    /// It was far behind and took a whole state in the place of entries.
+    Snapshot,
+}
+
+/// Where readers find the newest committed state, without ever waiting for the fold, and hear of entries
+/// once they are part of it.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    newest: Arc<ArcSwap<Frozen>>,
+    applied: broadcast::Sender<Applied>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self { newest: Arc::default(), applied: broadcast::Sender::new(ENTRIES_BEHIND_MAX) }
+    }
+}
 
 impl Reader {
     /// The newest committed state.
     pub fn load(&self) -> Arc<Frozen> {
-        self.0.load_full()
+        self.newest.load_full()
     }
 
     /// The newest committed state alone; a few reference counts.
     pub fn state(&self) -> State {
-        self.0.load().state.clone()
+        self.newest.load().state.clone()
+    }
+
+    /// What is applied from now on.
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Applied> {
+        self.applied.subscribe()
     }
 }
 
@@ -48,7 +76,7 @@ impl Replica {
     }
 
     fn publish(&self) {
-        self.published.0.store(Arc::new(self.current.clone()));
+        self.published.newest.store(Arc::new(self.current.clone()));
     }
 }
 
@@ -58,6 +86,8 @@ impl Machine for Replica {
         batch.apply(&mut self.current.state);
         self.current.index = entry.index;
         self.publish();
+        // nobody needs to listen
+        let _ = self.published.applied.send(Applied::Entry(entry.clone()));
         Ok(())
     }
 
@@ -74,6 +104,7 @@ impl Machine for Replica {
         let state = State::decode(&bytes).map_err(|error| failed(&error))?;
         self.current = Frozen { index: u64::from_le_bytes(index), state };
         self.publish();
+        let _ = self.published.applied.send(Applied::Snapshot);
         Ok(())
     }
 }

@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use journal::{Identity, Journal, OpenError};
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::clock;
 use crate::config::{Config, QuorumError};
+use crate::confirmed::Confirmed;
 use crate::effects;
 use crate::form::{self, FormError};
 use crate::leader::{Shell, WINDOW_BATCHES, inbox, lead};
@@ -160,6 +161,8 @@ fn start(
         streams: Streams::new(inbox.clone()),
         inbox,
         counters,
+        confirmed: Confirmed::default(),
+        listeners: Arc::new(Semaphore::new(config.max_operator_event_stream_subscribers as usize)),
         started: clock::wall(),
     });
     doors.open(master.clone());

@@ -292,3 +292,43 @@ async fn frameworks_say_what_they_want_to_be_offered() {
     let _larger = Agent::connect(&address, larger).await;
     assert_eq!(scheduler.offer().await["hostname"], "larger-1");
 }
+
+/// gaps 30
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_agent_makes_of_an_operation_can_be_waited_for() {
+    let cluster = Cluster::start(1).await;
+    let address = cluster.leader().await;
+    let mut agent = Agent::connect(&address, hello("cpus:4;mem:1024")).await;
+    let call = json!({"type": "RESERVE_RESOURCES", "reserve_resources": {
+        "agent_id": {"value": agent.id}, "resources": [reserved("cpus", 1.0, "test")]}});
+    let ask = |wait: &'static str| {
+        let headers = [("content-type", "application/json"), ("mesolith-wait", wait)];
+        world::http::request("POST", "/api/v1", &headers, call.to_string())
+    };
+    let answer = world::http::send(&address, ask("soon")).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    let answer = world::http::send(&address, ask("0secs")).await;
+    assert_eq!((answer.status, answer.header("mesolith-outcome")), (202, Some("PENDING")));
+    let operation = answer.header("mesolith-operation").expect("a name").to_owned();
+    let path = format!("/outcome?wait=1mins&operation={operation}");
+    let waiting = tokio::spawn({
+        let address = address.clone();
+        async move { world::http::get(&address, &path).await.json() }
+    });
+    let index = agent.reserved().await;
+    agent.say(from_agent::Message::Confirm(Confirm { index })).await;
+    let outcome = waiting.await.expect("an answer");
+    assert_eq!(outcome, json!({"operation": operation, "outcome": "FINISHED"}));
+    for unknown in ["", "x", "x/1", &format!("{}/99999", agent.id)] {
+        let path = format!("/outcome?operation={unknown}");
+        assert_eq!(world::http::get(&address, &path).await.status, 404, "{unknown}");
+    }
+    let answer = world::http::send(&address, ask("0secs")).await;
+    let operation = answer.header("mesolith-operation").expect("a name").to_owned();
+    let gone =
+        json!({"type": "MARK_AGENT_GONE", "mark_agent_gone": {"agent_id": {"value": agent.id}}});
+    assert_eq!(operator(&address, &gone).await.status, 200);
+    let path = format!("/outcome?wait=1mins&operation={operation}");
+    let outcome = world::http::get(&address, &path).await.json();
+    assert_eq!(outcome["outcome"], "GONE");
+}

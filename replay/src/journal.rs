@@ -55,6 +55,11 @@ impl Journal {
         self.reader.bounds().last
     }
 
+    /// Index of the first entry that it still has.
+    pub fn first(&self) -> u64 {
+        self.reader.bounds().first
+    }
+
     /// Where it lies.
     pub fn dir(&self) -> &Path {
         &self.dir

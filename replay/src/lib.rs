@@ -14,12 +14,14 @@ mod line;
 mod log;
 mod moment;
 mod names;
+mod teller;
 mod verify;
 
 pub use facts::{Fact, Facts};
 pub use journal::{Journal, JournalError};
 pub use line::Line;
 pub use log::{Log, log};
+pub use teller::{Place, Teller};
 pub use verify::{Found, Sound, VerifyError, verify};
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use std::ops::RangeInclusive;
 use ::journal::{Entries, Entry, Kind};
 use statemachine::Batch;
 
-use crate::facts::{self, Fact, Facts};
+use crate::facts::{Fact, Facts};
 use crate::journal::{Journal, JournalError};
 use crate::line::Line;
-use crate::moment;
 use crate::names::Names;
+use crate::teller::{Place, Teller};
 
 /// Lines in order of the journal; ends after the first error.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct Log<'a> {
     entries: Entries<'a>,
     committed: Option<u64>,
     from: u64,
-    names: Names,
+    teller: Teller,
     lines: VecDeque<Line>,
 }
 
@@ -41,7 +41,7 @@ pub fn log(journal: &Journal, range: RangeInclusive<u64>) -> Result<Log<'_>, Jou
         entries: journal.reader.entries(start..=*range.end()),
         committed: bounds.committed,
         from,
-        names,
+        teller: Teller::knowing(names),
         lines: VecDeque::new(),
     })
 }
@@ -49,42 +49,23 @@ pub fn log(journal: &Journal, range: RangeInclusive<u64>) -> Result<Log<'_>, Jou
 impl Log<'_> {
     fn read(&mut self, entry: &Entry) -> Result<(), JournalError> {
         let shown = entry.index >= self.from;
-        let line = |event: &str| Line {
-            index: entry.index,
-            term: entry.term,
-            committed: self.committed.is_some_and(|committed| entry.index <= committed),
-            time: None,
-            cause: None,
-            principal: None,
-            event: event.to_owned(),
-            facts: Facts::default(),
-        };
+        let (index, term) = (entry.index, entry.term);
+        let committed = self.committed.is_some_and(|committed| index <= committed);
+        let place = Place { index, term, committed };
         match entry.kind {
             Kind::Blank if shown => {
-                let facts = Facts(vec![("term", Fact::Number(entry.term as i64))]);
-                self.lines.push_back(Line { facts, ..line("JournalBlank") });
+                let facts = Facts(vec![("term", Fact::Number(term as i64))]);
+                self.lines.push_back(Line { facts, ..Line::at(place, "JournalBlank") });
             }
-            Kind::Membership if shown => self.lines.push_back(line("JournalMembership")),
+            Kind::Membership if shown => {
+                self.lines.push_back(Line::at(place, "JournalMembership"));
+            }
             Kind::Blank | Kind::Membership => {}
             Kind::Normal => {
-                let index = entry.index;
                 let batch = Batch::decode(&entry.payload)
                     .map_err(|source| JournalError::Batch { index, source })?;
-                let time = moment::text(batch.at);
-                for record in &batch.records {
-                    for event in &record.events {
-                        if shown {
-                            self.lines.push_back(Line {
-                                time: Some(time.clone()),
-                                cause: Some(record.cause.clone()),
-                                principal: record.principal.as_ref().map(ToString::to_string),
-                                facts: facts::of(event, &self.names),
-                                ..line(event.name())
-                            });
-                        }
-                        self.names.learn(event);
-                    }
-                }
+                let lines = self.teller.tell(place, &batch);
+                self.lines.extend(lines.into_iter().filter(|_| shown));
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::context::Context;
 use crate::effect::{Directive, Effect, FrameworkMessage};
 use crate::event::Event;
-use crate::id::{AgentId, FrameworkId};
+use crate::id::{AgentId, EventNumber, FrameworkId};
 use crate::state::State;
 
 /// Where a command records its events. Later parts of a decision see what earlier parts recorded.
@@ -87,4 +87,6 @@ pub enum Reply {
     Subscribed(FrameworkId, Arc<str>),
     /// The agent is registered under this number.
     Registered(AgentId),
+    /// The agent has been told of what was converted by the directive of this number.
+    Converted(AgentId, EventNumber),
 }

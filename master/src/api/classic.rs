@@ -11,7 +11,7 @@ use protocol::{build_info, jsonp};
 
 use super::body::{Body, Refusal, json, redirect, status, whole};
 use super::route::{Endpoint, parameter};
-use super::{leader, maintenance, operator, quota, resource_calls, weights};
+use super::{leader, maintenance, operator, outcome, quota, resource_calls, weights};
 use crate::convert::seconds;
 use crate::master::Master;
 use crate::metrics;
@@ -60,6 +60,10 @@ pub(super) async fn answer(
         | Endpoint::CreateVolumes
         | Endpoint::DestroyVolumes => {
             return resource_calls::answer_form(master, endpoint, parts, body).await;
+        }
+        Endpoint::Outcome => {
+            leader::readable(master, &parts.uri)?;
+            return outcome::answer(master, parts.uri.query().unwrap_or_default()).await;
         }
         _ => leader::readable(master, &parts.uri)?,
     }
@@ -115,7 +119,8 @@ fn read(master: &Master, endpoint: Endpoint, query: &str) -> Vec<u8> {
         | Endpoint::Reserve
         | Endpoint::Unreserve
         | Endpoint::CreateVolumes
-        | Endpoint::DestroyVolumes => Vec::new(),
+        | Endpoint::DestroyVolumes
+        | Endpoint::Outcome => Vec::new(),
     }
 }
 

@@ -4,10 +4,12 @@ mod agent_calls;
 mod body;
 mod classic;
 mod compress;
+mod events;
 mod explain;
 mod leader;
 mod maintenance;
 mod operator;
+mod outcome;
 mod prometheus;
 mod quota;
 mod resource_calls;
@@ -70,6 +72,7 @@ async fn dispatch(
         Route::Operator => operator::answer(master, parts, body).await,
         Route::Explain => explain::answer(master, parts).await,
         Route::Prometheus => prometheus::answer(master).await,
+        Route::Events => events::answer(master, parts.uri.query().unwrap_or_default()),
         Route::Classic(endpoint) => classic::answer(master, endpoint, parts, &body).await,
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn answer(
         | Type::GrowVolume
         | Type::ShrinkVolume => {
             let term = leader::leading(master, &parts.uri)?;
-            resource_calls::answer(master, term, &call).await
+            resource_calls::answer(master, term, &parts.headers, &call).await
         }
         Type::MarkAgentGone | Type::DrainAgent | Type::DeactivateAgent | Type::ReactivateAgent => {
             let term = leader::leading(master, &parts.uri)?;

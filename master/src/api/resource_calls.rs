@@ -2,13 +2,15 @@
 //! API and the endpoints from before it (semantics 166 to 169).
 
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use protocol::v1::Resource;
 use protocol::v1::master::Call;
+use statemachine::Reply;
 use statemachine::operation::{Operate, Request};
 
 use super::body::{Body, Refusal, status};
 use super::leader;
+use super::outcome::{self, Told};
 use super::route::{Endpoint, parameter};
 use crate::convert::operation;
 use crate::master::Master;
@@ -17,13 +19,14 @@ use crate::master::Master;
 pub(super) async fn answer(
     master: &Master,
     term: u64,
+    headers: &HeaderMap,
     call: &Call,
 ) -> Result<Response<Body>, Refusal> {
     let (agent, request) = read(call).ok_or_else(|| {
         // only the two that resize may leave it out (semantics 167)
         Refusal::BadRequest("Failed to validate master::Call: 'agent_id' is not set".to_owned())
     })?;
-    operate(master, term, &agent, request).await
+    operate(master, term, headers, (&agent, request)).await
 }
 
 /// The agent that a call names, and what to do with its resources.
@@ -77,7 +80,7 @@ pub(super) async fn answer_form(
         Endpoint::CreateVolumes => Request::Create(operation::given(&list(&part("volumes")?)?)),
         _ => Request::Destroy(operation::given(&list(&part("volumes")?)?)),
     };
-    operate(master, term, &agent, request).await
+    operate(master, term, &parts.headers, (&agent, request)).await
 }
 
 fn list(text: &str) -> Result<Vec<Resource>, Refusal> {
@@ -85,13 +88,21 @@ fn list(text: &str) -> Result<Vec<Resource>, Refusal> {
         .map_err(|error| Refusal::BadRequest(format!("Error in parsing resources: {error}")))
 }
 
+/// Decides, and waits for what the agent makes of it as long as the caller wants to (gaps 30).
 async fn operate(
     master: &Master,
     term: u64,
-    agent: &str,
-    request: Request,
+    headers: &HeaderMap,
+    (agent, request): (&str, Request),
 ) -> Result<Response<Body>, Refusal> {
+    let wait = outcome::patience(headers)?;
     let agent = master.committed.state().parse_agent(agent);
-    leader::ask(master, term, (Operate { agent, request }, 0)).await??;
-    Ok(status(StatusCode::ACCEPTED))
+    match leader::ask(master, term, (Operate { agent, request }, 0)).await?? {
+        Reply::Converted(agent, directive) => {
+            Ok(outcome::accepted(master, Told { agent, directive }, wait).await)
+        }
+        Reply::Done | Reply::Subscribed(..) | Reply::Registered(_) => {
+            Ok(status(StatusCode::ACCEPTED))
+        }
+    }
 }

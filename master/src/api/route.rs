@@ -7,6 +7,7 @@ pub(super) enum Route {
     Operator,
     Prometheus,
     Explain,
+    Events,
     Classic(Endpoint),
 }
 
@@ -35,15 +36,18 @@ pub(super) enum Endpoint {
     Unreserve,
     CreateVolumes,
     DestroyVolumes,
+    Outcome,
 }
 
 /// Known paths, without the `/master` that may stand before each.
-const ROUTES: [(&str, Route); 26] = [
+const ROUTES: [(&str, Route); 28] = [
     ("api/v1/scheduler", Route::Scheduler),
     ("api/v1", Route::Operator),
     ("metrics/snapshot", Route::Classic(Endpoint::MetricsSnapshot)),
     ("metrics", Route::Prometheus),
     ("explain", Route::Explain),
+    ("events", Route::Events),
+    ("outcome", Route::Classic(Endpoint::Outcome)),
     ("health", Route::Classic(Endpoint::Health)),
     ("version", Route::Classic(Endpoint::Version)),
     ("state", Route::Classic(Endpoint::State)),

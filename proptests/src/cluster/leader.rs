@@ -230,7 +230,7 @@ impl Leader {
         }
         let session = request.session;
         match &decided.outcome {
-            Ok(Reply::Done) => self.acknowledge_early(&request.command),
+            Ok(Reply::Done | Reply::Converted(..)) => self.acknowledge_early(&request.command),
             Ok(Reply::Subscribed(id, wire_id)) => {
                 self.clients.insert(session, Client::Framework(*id));
                 Some(Output::Tell(session, ToClient::Subscribed(*id, wire_id.clone())))

@@ -41,10 +41,12 @@ impl Decide for Operate {
         check_limits(state, &agent, &offers, &plan)?;
         take_back(draft, offers);
         let mut stock = Stock { agent: agent.id, rest, converted: Resources::default() };
+        let agent = agent.id;
         // all that it consumes is in stock
         convert(draft, &mut stock, plan, None)
             .map_err(|error| Rejection::Invalid(error.to_string().into()))?;
-        Ok(Reply::Done)
+        // the conversion is the last that happened, and its number is the directive's
+        Ok(Reply::Converted(agent, draft.state().cluster.events))
     }
 }
 
@@ -111,6 +113,7 @@ fn take_back(draft: &mut Draft<'_>, offers: Vec<OfferId>) {
 mod tests {
     use super::super::testing::{ROLE, total, world};
     use super::*;
+    use crate::effect::{Directive, Effect};
     use crate::testing::{World, plus, reserved, resources, volume};
 
     fn operate(world: &mut World, request: Request) -> Result<Reply, Rejection> {
@@ -131,6 +134,23 @@ mod tests {
         operate(&mut world, Request::Destroy(Ok(volume("v", "db", 64)))).expect("done");
         operate(&mut world, Request::Unreserve(Ok(some.clone()))).expect("done");
         assert!(!total(&world).contains(&some));
+    }
+
+    /// gaps 30
+    #[test]
+    fn the_answer_names_the_directive_that_the_agent_confirms() {
+        let (mut world, _) = world();
+        world.allocate();
+        world.sent();
+        let some = reserved(&resources("cpus:1"), "db");
+        let reply = operate(&mut world, Request::Reserve(Ok(some))).expect("done");
+        let told = world.sent().into_iter().find_map(|effect| match effect {
+            Effect::Agent { to, directive: Directive::Resources { number, .. }, .. } => {
+                Some(Reply::Converted(to, number))
+            }
+            Effect::Agent { .. } | Effect::Framework { .. } | Effect::Operators(_) => None,
+        });
+        assert_eq!(Some(reply), told);
     }
 
     /// semantics 90

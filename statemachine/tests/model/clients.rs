@@ -105,7 +105,7 @@ impl Pair {
         let real = self.ask(subscribe);
         let id = unwrap(&real, |reply| match reply {
             Reply::Subscribed(id, _) => Some(*id),
-            Reply::Done | Reply::Registered(_) => None,
+            Reply::Done | Reply::Registered(_) | Reply::Converted(..) => None,
         });
         let suppressed = BTreeSet::new();
         let framework = Framework {
@@ -185,7 +185,7 @@ impl Pair {
         let real = self.ask(hello);
         let id = unwrap(&real, |reply| match reply {
             Reply::Registered(id) => Some(*id),
-            Reply::Done | Reply::Subscribed(..) => None,
+            Reply::Done | Reply::Subscribed(..) | Reply::Converted(..) => None,
         });
         let agent = Agent {
             link,
