@@ -6,7 +6,21 @@ import sys
 import time
 import traceback
 
-from scenarios import crashes, drain, executor, failover, fuzz, groups, kill, leave, lend, reconcile, reservations, tasks
+from scenarios import (
+    crashes,
+    drain,
+    executor,
+    failover,
+    fuzz,
+    groups,
+    kill,
+    leave,
+    lend,
+    operators,
+    reconcile,
+    reservations,
+    tasks,
+)
 
 SCENARIOS = {
     "tasks": tasks.run,
@@ -14,6 +28,7 @@ SCENARIOS = {
     "leave": leave.run,
     "reconcile": reconcile.run,
     "reservations": reservations.run,
+    "operators": operators.run,
     "executor": executor.run,
     "groups": groups.run,
     "failover": failover.run,

@@ -1,6 +1,7 @@
 //! Operator calls of the v1 API, to the leading master.
 
 use bytes::Bytes;
+use http::HeaderMap;
 use protocol::json::{self, JsonError};
 use protocol::v1::master::{Call, Response, call::Type};
 
@@ -37,16 +38,39 @@ impl Leader {
         self.call(call).await.map(drop)
     }
 
+    /// Makes an operator call about resources of an agent; says what has become of it by then, if the
+    /// master tells: `PENDING`, `FINISHED`, or how the agent went. It is waited for as long as `wait` says.
+    pub(crate) async fn convert(
+        &self,
+        call: &Call,
+        wait: Option<&str>,
+    ) -> Result<Option<String>, OperatorError> {
+        let wait = wait.map(|wait| ("mesolith-wait", wait));
+        let (headers, _) = self.send(call, wait).await?;
+        let outcome = headers.get("mesolith-outcome").and_then(|it| it.to_str().ok());
+        Ok(outcome.map(str::to_owned))
+    }
+
     async fn call(&self, request: &Call) -> Result<Bytes, OperatorError> {
+        Ok(self.send(request, None).await?.1)
+    }
+
+    async fn send(
+        &self,
+        request: &Call,
+        header: Option<(&str, &str)>,
+    ) -> Result<(HeaderMap, Bytes), OperatorError> {
         let call = request.r#type().as_str_name();
-        let headers = [("content-type", "application/json"), ("accept", "application/json")];
+        let mut headers =
+            vec![("content-type", "application/json"), ("accept", "application/json")];
+        headers.extend(header);
         let (address, answer) = self.post("/api/v1", &headers, &json::to_vec(request)).await?;
-        let status = answer.status();
+        let (status, headers) = (answer.status(), answer.headers().clone());
         let body = wire::body(&address, answer).await?;
         if !status.is_success() {
             let text = String::from_utf8_lossy(&body).trim().to_owned();
             return Err(OperatorError::Refused { call, status: status.as_u16(), text });
         }
-        Ok(body)
+        Ok((headers, body))
     }
 }

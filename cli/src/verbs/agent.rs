@@ -27,7 +27,8 @@ offers until `mesolith agent reactivate`, which also calls off a drain that has 
 Examples:
   mesolith agent drain ID                                     each task has its own grace period
   mesolith agent drain ID --max-grace-period 10mins --wait    no task has more than 10 minutes
-  mesolith agent drain ID --mark-gone                         the machine will not come back";
+  mesolith agent drain ID --mark-gone                         the machine will not come back
+  mesolith agent drain ID --cancel                            it is to go on after all";
 
 /// Run an agent, or look at agents
 #[derive(Debug, Args)]

@@ -60,6 +60,10 @@ pub(crate) struct Drain {
     /// Wait until the agent is drained
     #[arg(long)]
     wait: bool,
+
+    /// Call the drain off, as far as tasks have not been told to end, and offer the agent again
+    #[arg(long, conflicts_with_all = ["max_grace_period", "mark_gone", "wait"])]
+    cancel: bool,
 }
 
 /// What has become of the agent.
@@ -103,6 +107,9 @@ impl Change {
 
 impl Drain {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        if self.cancel {
+            return self.change.run(Wish::Reactivate);
+        }
         let leader = self.change.masters.leader();
         let call = self.call();
         let state = block_on(async {

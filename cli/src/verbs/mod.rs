@@ -7,14 +7,19 @@ mod completions;
 mod execute;
 mod framework_explain;
 mod framework_list;
+mod framework_teardown;
+mod holdings;
 mod local;
 mod maintenance;
 mod master;
+mod outcome;
 mod quorum;
 mod replay;
+mod reserve;
 mod role;
 mod task_list;
 mod task_log;
+mod volume;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -54,10 +59,15 @@ pub(crate) enum Verb {
     Task(Task),
     Master(Box<master::Master>),
     Agent(Box<agent::Agent>),
-    /// Look at frameworks
+    /// Look at frameworks, and end them
     #[command(subcommand)]
     Framework(Framework),
+    #[command(visible_aliases = ["quota", "weight"])]
     Role(role::Role),
+    Reserve(reserve::Reserve),
+    Unreserve(reserve::Unreserve),
+    Reservations(reserve::Reservations),
+    Volume(volume::Volume),
     Maintenance(maintenance::Maintenance),
     Quorum(quorum::Quorum),
     Replay(replay::Replay),
@@ -76,6 +86,7 @@ pub(crate) enum Task {
 pub(crate) enum Framework {
     List(framework_list::FrameworkList),
     Explain(framework_explain::FrameworkExplain),
+    Teardown(framework_teardown::FrameworkTeardown),
 }
 
 impl Arguments {
@@ -114,7 +125,12 @@ impl Verb {
             Self::Agent(verb) => verb.run(),
             Self::Framework(Framework::List(verb)) => verb.run(),
             Self::Framework(Framework::Explain(verb)) => verb.run(),
+            Self::Framework(Framework::Teardown(verb)) => verb.run(),
             Self::Role(verb) => verb.run(),
+            Self::Reserve(verb) => verb.run(),
+            Self::Unreserve(verb) => verb.run(),
+            Self::Reservations(verb) => verb.run(),
+            Self::Volume(verb) => verb.run(),
             Self::Maintenance(verb) => verb.run(),
             Self::Quorum(verb) => verb.run(),
             Self::Replay(verb) => Ok(verb.run()),
@@ -206,6 +222,33 @@ mod tests {
             panic!("not an agent")
         };
         assert!(!agent.is_daemon());
+    }
+
+    #[test]
+    fn operators_find_their_verbs() {
+        for line in [
+            "mesolith quota set eng --limit cpus:4",
+            "mesolith weight set eng --weight 2",
+            "mesolith role list --json",
+            "mesolith reserve S0 cpus:1;mem:64 --role eng --label a=b --wait",
+            "mesolith unreserve S0 cpus:1 --role eng --wait=30secs --json",
+            "mesolith reservations S0 --json",
+            "mesolith volume create S0 v --role eng --size 64 --path data --shared",
+            "mesolith volume shrink S0 v --by 8 --json",
+            "mesolith agent drain S0 --cancel",
+            "mesolith framework teardown F --json",
+            "mesolith maintenance show",
+        ] {
+            parse(line).expect(line);
+        }
+        for line in [
+            "mesolith reserve S0 cpus:1",
+            "mesolith reserve S0 cpus --role eng",
+            "mesolith volume create S0 v --role eng --size 0",
+            "mesolith agent drain S0 --cancel --mark-gone",
+        ] {
+            parse(line).expect_err(line);
+        }
     }
 
     #[test]

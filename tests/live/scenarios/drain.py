@@ -47,6 +47,11 @@ def run(mesolith, dice):
             assert json.loads(said) == {"agent_id": second, "state": "GONE"}, said
             check(client.tasks["last"], ("TASK_GONE_BY_OPERATOR", "REASON_AGENT_DRAINING"))
             assert second not in agents(cluster)
+            # What the leader that died had counted goes on.
+            counted = metrics(cluster)
+            assert counted["master/slave_registrations"] == 2, counted
+            assert counted["master/tasks_killed"] == count_on(client, first), counted
+            assert counted["master/tasks_gone_by_operator"] == count_on(client, second), counted
             operate(cluster, "reactivate", first)
             client.run("again", "true")
             client.wait_state("again", "TASK_FINISHED")
@@ -58,6 +63,16 @@ def run(mesolith, dice):
 
 def places(client):
     return {task.info["agent_id"]["value"] for task in client.tasks.values()}
+
+
+def count_on(client, agent_id):
+    return sum(task.info["agent_id"]["value"] == agent_id for task in client.tasks.values())
+
+
+def metrics(cluster):
+    address = cluster.masters[cluster.leader()]["address"]
+    with urllib.request.urlopen(f"http://{address}/metrics/snapshot", timeout=2) as answer:
+        return json.load(answer)
 
 
 def check(task, expected):
