@@ -120,6 +120,8 @@ fn documents_name_only_what_exists() {
     let mut missing = Vec::new();
     let mut documents = files(&root().join("docs"), &[".md"]);
     documents.push(root().join("README.md"));
+    // names of metrics look like paths, and a test of their own holds them to what is there
+    documents.retain(|document| !document.ends_with("docs/METRICS.md"));
     for document in documents.iter().filter(|document| document.exists()) {
         for (number, line) in lines(document).iter().enumerate() {
             for path in paths(line).into_iter().filter(|path| !root().join(path).exists()) {
