@@ -279,6 +279,8 @@ fn settings() -> Settings {
         retention: statemachine::Retention {
             completed_frameworks: 5,
             completed_tasks_per_framework: 10,
+            completed_task_age_ms: Some(20_000),
+            completed_framework_age_ms: Some(30_000),
         },
         ..Settings::default()
     }

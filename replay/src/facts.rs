@@ -75,6 +75,17 @@ impl Describer<'_> {
             Event::QuotasUpdated(it) => {
                 self.list("quotas", it.quotas.iter().map(|(role, it)| quota(role, it)).collect())
             }
+            Event::HistoryForgotten(it) => {
+                let mut described = self;
+                for (name, before) in
+                    [("tasks_before", it.tasks_before), ("frameworks_before", it.frameworks_before)]
+                {
+                    if let Some(before) = before {
+                        described = described.time(name, before);
+                    }
+                }
+                described
+            }
             Event::FrameworkSubscribed(it) => self
                 .text("framework_id", &*it.wire_id)
                 .roles("roles", &it.description.roles)

@@ -22,4 +22,7 @@ pub enum Deadline {
     /// An offer is rescinded.
     #[serde(rename = "o")]
     OfferExpiry(OfferId),
+    /// What has been over for long is forgotten.
+    #[serde(rename = "h")]
+    HistoryForgotten,
 }

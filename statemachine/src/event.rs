@@ -91,6 +91,8 @@ events! {
     2 => WeightsUpdated(crate::cluster::WeightsUpdated),
     /// Roles are guaranteed, and limited to, something else.
     3 => QuotasUpdated(crate::quota::QuotasUpdated),
+    /// What was over for long is not remembered any more.
+    4 => HistoryForgotten(crate::cluster::HistoryForgotten),
     /// A framework subscribed for the first time.
     10 => FrameworkSubscribed(crate::framework::FrameworkSubscribed),
     /// A framework subscribed again.

@@ -56,11 +56,22 @@ pub struct Retention {
     /// Ended tasks kept of each framework.
     #[serde(rename = "t")]
     pub completed_tasks_per_framework: u32,
+    /// How long an ended task is kept at most; for ever if it is not said.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub completed_task_age_ms: Option<u64>,
+    /// How long an ended framework is kept at most; for ever if it is not said.
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    pub completed_framework_age_ms: Option<u64>,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { completed_frameworks: 50, completed_tasks_per_framework: 1000 }
+        Self {
+            completed_frameworks: 50,
+            completed_tasks_per_framework: 1000,
+            completed_task_age_ms: None,
+            completed_framework_age_ms: None,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use statemachine::agent::{
     AgentOversubscribed, AgentReactivated, AgentRegistered, AgentReregistered, AgentUnreachable,
     AgentUnregistered, Attribute, Domain,
 };
-use statemachine::cluster::{LeaderElected, WeightsUpdated};
+use statemachine::cluster::{HistoryForgotten, LeaderElected, WeightsUpdated};
 use statemachine::framework::{
     FrameworkDisconnected, FrameworkRemoved, FrameworkResubscribed, FrameworkSubscribed,
     FrameworkUpdated, RolesRevived, RolesSuppressed,
@@ -174,6 +174,21 @@ fn cluster_and_framework_events() -> Vec<Event> {
             weights: Vec::new(),
         }
         .into(),
+        LeaderElected {
+            term: 4,
+            leader: 2,
+            cluster: "8d0a".into(),
+            frameworks_until: Time(10),
+            agents_until: Time(20),
+            retention: Retention {
+                completed_task_age_ms: Some(3000),
+                completed_framework_age_ms: Some(4000),
+                ..Retention::default()
+            },
+            weights: Vec::new(),
+        }
+        .into(),
+        HistoryForgotten { tasks_before: Some(Time(5)), frameworks_before: None }.into(),
         WeightsUpdated { weights: vec![("eng".into(), 1500)] }.into(),
         QuotasUpdated {
             quotas: vec![

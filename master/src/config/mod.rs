@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use protocol::v1::DomainInfo;
 use protocol::{domain, duration_text};
+use statemachine::Settings;
 use statemachine::resources::Name;
-use statemachine::{Retention, Settings};
 
+mod history;
 mod minimums;
 mod quorum;
 mod retention;
 mod weights;
 
+pub use history::HistoryFlags;
 pub use minimums::{OfferMinimums, OfferMinimumsError};
 pub use quorum::QuorumError;
 pub use retention::JournalFlags;
@@ -118,22 +120,6 @@ pub struct Config {
         default_value_t = 102_400
     )]
     pub registry_max_agent_count: u32,
-    /// How many frameworks that are over are remembered.
-    #[arg(
-        long,
-        alias = "max_completed_frameworks",
-        env = "MESOLITH_MAX_COMPLETED_FRAMEWORKS",
-        default_value_t = 50
-    )]
-    pub max_completed_frameworks: u32,
-    /// How many ended tasks of each framework are remembered.
-    #[arg(
-        long,
-        alias = "max_completed_tasks_per_framework",
-        env = "MESOLITH_MAX_COMPLETED_TASKS_PER_FRAMEWORK",
-        default_value_t = 1000
-    )]
-    pub max_completed_tasks_per_framework: u32,
     /// How many operators may listen to events; of more the oldest is dropped.
     #[arg(
         long,
@@ -147,6 +133,9 @@ pub struct Config {
           env = "MESOLITH_PUBLISH_PER_FRAMEWORK_METRICS",
           default_value_t = true, action = clap::ArgAction::Set)]
     pub publish_per_framework_metrics: bool,
+    /// About what is over.
+    #[command(flatten)]
+    pub history: HistoryFlags,
     /// About the journal's files.
     #[command(flatten)]
     pub journal: JournalFlags,
@@ -167,10 +156,7 @@ impl Config {
             weights: self.weights.as_ref().map(Weights::thousandths).unwrap_or_default(),
             agent_memory_ms: milliseconds(self.registry_max_agent_age),
             agents_remembered: self.registry_max_agent_count,
-            retention: Retention {
-                completed_frameworks: self.max_completed_frameworks,
-                completed_tasks_per_framework: self.max_completed_tasks_per_framework,
-            },
+            retention: self.history.retention(),
             ..Settings::default()
         }
     }
@@ -244,11 +230,6 @@ impl Config {
             ("join", self.join.to_string()),
             ("masters", self.masters.join(",")),
             ("max_agent_ping_timeouts", self.max_agent_ping_timeouts.to_string()),
-            ("max_completed_frameworks", self.max_completed_frameworks.to_string()),
-            (
-                "max_completed_tasks_per_framework",
-                self.max_completed_tasks_per_framework.to_string(),
-            ),
             (
                 "max_operator_event_stream_subscribers",
                 self.max_operator_event_stream_subscribers.to_string(),
@@ -279,6 +260,7 @@ impl Config {
             ("weights", self.weights.as_ref().map(ToString::to_string)),
         ];
         flags.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        flags.extend(self.history.flags());
         flags.extend(self.journal.flags());
         flags.sort_unstable();
         flags

@@ -84,6 +84,7 @@ impl Fold for LeaderElected {
         state.cluster.leader = self.leader;
         state.cluster.elected_at = at;
         state.cluster.retention = self.retention;
+        state.plan_forgetting(at);
         state.weights.extend(self.weights.iter().cloned());
         let frameworks: Vec<_> = state
             .frameworks

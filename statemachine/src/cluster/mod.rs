@@ -1,5 +1,6 @@
 //! The cluster itself: its identity, its leader, and the counters from which ids are made.
 
+mod history;
 mod lead;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use crate::id::EventNumber;
 use crate::settings::Retention;
 use crate::time::Time;
 
+pub use history::HistoryForgotten;
 pub use lead::{Lead, LeaderElected};
 pub use tick::{DEADLINES_PER_TICK_MAX, Tick};
 pub use weigh::{Weigh, WeightsUpdated};
@@ -51,4 +53,7 @@ pub struct Cluster {
     /// What is kept of what is over.
     #[serde(rename = "r")]
     pub retention: Retention,
+    /// When it is looked for what is too old, if anything will be.
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    pub forgets_at: Option<Time>,
 }

@@ -1,5 +1,6 @@
 //! Time passes: what is due happens.
 
+use super::history::forget_history;
 use crate::agent::{expire, forget, trim_unreachable};
 use crate::command::Decide;
 use crate::deadline::Deadline;
@@ -35,6 +36,7 @@ impl Decide for Tick {
                 Deadline::AgentReregister(id) => lost |= expire(draft, id),
                 Deadline::AgentForgotten(id) => forget(draft, id),
                 Deadline::OfferExpiry(id) => expired.push(id),
+                Deadline::HistoryForgotten => forget_history(draft),
             }
         }
         if lost {

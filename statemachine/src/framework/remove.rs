@@ -99,6 +99,7 @@ fn complete(state: &mut State, id: FrameworkId, at: Time, effects: &mut Vec<Effe
         return;
     };
     effects.push(Effect::Operators(OperatorMessage::FrameworkRemoved(framework.clone())));
+    state.note_history(at, state.cluster.retention.completed_framework_age_ms);
     state.completed_frameworks.push_back(Arc::new(CompletedFramework { framework, ended_at: at }));
     while state.completed_frameworks.len() > state.cluster.retention.completed_frameworks as usize {
         state.completed_frameworks.pop_front();

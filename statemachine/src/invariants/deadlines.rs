@@ -28,7 +28,9 @@ pub(super) fn check(state: &State) -> Vec<Violation> {
         .offers
         .values()
         .filter_map(|offer| Some((offer.until?, Deadline::OfferExpiry(offer.id))));
-    let expected: OrdSet<_> = frameworks.chain(agents).chain(gone).chain(offers).collect();
+    let history = state.cluster.forgets_at.map(|at| (at, Deadline::HistoryForgotten));
+    let expected: OrdSet<_> =
+        frameworks.chain(agents).chain(gone).chain(offers).chain(history).collect();
     let missing = expected.clone().relative_complement(state.deadlines.clone());
     let leftover = state.deadlines.clone().relative_complement(expected);
     let missing = missing.iter().map(|(at, deadline)| format!("{deadline:?} at {at} is missing"));

@@ -78,6 +78,7 @@ impl GroupLaunched {
             kill: None,
             launched: state.cluster.events,
             launched_at: at,
+            completed_at: None,
             grouped: true,
             payload: grouped.payload.clone(),
         }

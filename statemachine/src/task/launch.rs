@@ -132,6 +132,7 @@ impl Fold for TaskLaunched {
             kill: None,
             launched: state.cluster.events,
             launched_at: at,
+            completed_at: None,
             grouped: false,
             payload: self.payload.clone(),
         });

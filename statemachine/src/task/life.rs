@@ -97,8 +97,12 @@ impl State {
             agent.tasks.remove(key);
         }
         self.note_emptied(task.agent);
-        Arc::make_mut(&mut task).pending = None;
-        let keep = self.cluster.retention.completed_tasks_per_framework as usize;
+        let (now, retention) = (self.cluster.now, self.cluster.retention);
+        let changed = Arc::make_mut(&mut task);
+        changed.pending = None;
+        changed.completed_at = Some(now);
+        self.note_history(now, retention.completed_task_age_ms);
+        let keep = retention.completed_tasks_per_framework as usize;
         if let Some(framework) = self.framework_mut(key.framework) {
             framework.completed.push_back(task);
             while framework.completed.len() > keep {

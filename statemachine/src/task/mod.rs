@@ -71,6 +71,9 @@ pub struct Task {
     /// When it was launched.
     #[serde(rename = "t")]
     pub launched_at: Time,
+    /// When it left the books for its framework's history.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Time>,
     /// Whether it was launched in a group, which its agent is told of as one.
     #[serde(rename = "g", default, skip_serializing_if = "is_false")]
     pub grouped: bool,
