@@ -198,6 +198,7 @@ fn command(
             Some((message.into(), bytes))
         }
         from_agent::Message::Oversubscribed(oversubscribed) => {
+            master.counters.count("messages_update_slave");
             oversubscribe((agent, session), &oversubscribed.resources)
         }
         from_agent::Message::Unregister(_) => {
