@@ -8,7 +8,7 @@ use crate::allocator::exclusive;
 use crate::deadline::Deadline;
 use crate::id::{AgentId, FrameworkId, OfferId, Role};
 use crate::offer::Offer;
-use crate::resources::{Quantities, Resources};
+use crate::resources::{Quantities, Resource, Resources};
 use crate::state::State;
 
 impl State {
@@ -16,6 +16,7 @@ impl State {
     pub(crate) fn lay(&mut self, offer: Arc<Offer>) {
         let charged = self.book.charge(offer.framework, &offer.role, offer.agent, &offer.resources);
         charged.count(&offer.resources);
+        self.ask(&offer);
         self.spend(offer.agent, &offer.resources, |agent| {
             agent.offers.insert(offer.id);
             &mut agent.offered
@@ -28,6 +29,14 @@ impl State {
             self.deadlines.insert((until, Deadline::OfferExpiry(offer.id)));
         }
         self.offers.insert(offer.id, offer);
+    }
+
+    /// Remembers who is asked about what is free on an agent.
+    fn ask(&mut self, offer: &Offer) {
+        if let Some(agent) = self.agents.get(&offer.agent) {
+            let (client, unused) = ((offer.framework, offer.role.clone()), agent.unused());
+            self.book.turns.offer(offer.agent, &client, &offer.resources, &unused);
+        }
     }
 
     /// Takes an offer off the table: its resources are free again.
@@ -56,6 +65,7 @@ impl State {
         resources: &Resources,
     ) {
         self.book.charge(framework, role, agent, resources);
+        self.book.turns.take(agent, resources);
         self.spend(agent, resources, |agent| &mut agent.used);
     }
 
@@ -78,8 +88,14 @@ impl State {
         self.count_in(id);
     }
 
-    /// Changes what an agent has, or whether it counts.
+    /// Changes what an agent has, or whether it counts: whoever was asked about it may be asked again.
     pub(crate) fn alter_agent(&mut self, id: AgentId, change: impl FnOnce(&mut Agent)) {
+        self.book.turns.forget(id);
+        self.recount(id, change);
+    }
+
+    /// Changes what an agent lends out, and counts it anew.
+    pub(crate) fn recount(&mut self, id: AgentId, change: impl FnOnce(&mut Agent)) {
         self.count_out(id);
         if let Some(agent) = self.agent_mut(id) {
             change(agent);
@@ -112,7 +128,7 @@ impl State {
         pile: impl FnOnce(&mut Agent) -> &mut Resources,
     ) {
         if resources.iter().any(|resource| resource.revocable) {
-            return self.alter_agent(id, |agent| {
+            return self.recount(id, |agent| {
                 pile(agent).add_all(resources);
                 agent.fit_revocable();
             });
@@ -131,7 +147,7 @@ impl State {
         pile: impl FnOnce(&mut Agent) -> &mut Resources,
     ) {
         if resources.iter().any(|resource| resource.revocable) {
-            return self.alter_agent(id, |agent| {
+            return self.recount(id, |agent| {
                 pile(agent).remove_all(resources);
                 agent.fit_revocable();
             });
@@ -164,6 +180,14 @@ impl Agent {
     pub(crate) fn has_free(&self, resources: &Resources) -> bool {
         let wanted = exclusive(resources).filter(|resource| !resource.revocable);
         self.free().contains(&wanted.cloned().collect())
+    }
+
+    /// How much of what is its own no task or executor uses, offered or not.
+    pub(crate) fn unused(&self) -> Quantities {
+        let own = |resource: &&Resource| !resource.revocable;
+        let mut unused = Quantities::of(exclusive(&self.total).filter(own));
+        unused.remove_all(&Quantities::of(exclusive(&self.used).filter(own)));
+        unused
     }
 
     /// How much of that is not shared.

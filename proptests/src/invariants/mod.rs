@@ -9,6 +9,7 @@ pub mod filters;
 mod forward;
 pub mod launches;
 pub mod streams;
+mod turns;
 pub mod updates;
 
 use statemachine::{Batch, Event, State, Time};
@@ -50,6 +51,7 @@ pub struct Oracle {
     pub updates: updates::Updates,
     /// What schedulers refused.
     pub filters: filters::Filters,
+    turns: turns::Turns,
     agreement: agreement::Agreement,
     deadlines: deadlines::Deadlines,
 }
@@ -139,6 +141,8 @@ impl Oracle {
         let finding = self.streams.event(fact);
         self.judge(finding);
         let finding = self.filters.event(fact);
+        self.judge(finding);
+        let finding = self.turns.event(fact);
         self.judge(finding);
         let finding = self.accounted.event(fact);
         self.judge(finding);

@@ -185,6 +185,7 @@ impl State {
     /// Takes an agent out of the books, with the deadline that runs for it.
     pub(crate) fn forget_agent(&mut self, agent: AgentId) {
         self.count_out(agent);
+        self.book.turns.forget(agent);
         self.emptied.remove(&agent);
         self.maintenance.agents.remove(&agent);
         let Some(agent) = self.agents.remove(&agent) else {

@@ -102,7 +102,7 @@ impl Fold for AgentOversubscribed {
         if known.is_some_and(|agent| !self.estimate.contains(&agent.estimate)) {
             state.rescind_revocable(self.id, effects);
         }
-        state.alter_agent(self.id, |agent| {
+        state.recount(self.id, |agent| {
             agent.estimate = self.estimate.clone();
             agent.fit_revocable();
         });

@@ -5,6 +5,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::filters::Filters;
+use super::turns::Turns;
 use crate::id::{AgentId, FrameworkId, Role};
 use crate::quota;
 use crate::resources::{Quantities, Resource, Resources};
@@ -32,6 +33,9 @@ pub struct Book {
     /// What frameworks do not want to see again for a while.
     #[serde(rename = "f")]
     pub filters: Filters,
+    /// Who was asked about what is free and took nothing of it.
+    #[serde(rename = "w", default, skip_serializing_if = "Turns::is_empty")]
+    pub turns: Turns,
 }
 
 /// What one framework holds in one role.

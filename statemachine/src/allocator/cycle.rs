@@ -5,20 +5,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::book::Holding;
-use super::filters::{Refusals, blocks};
+use super::search::{Lot, Round, Search, Taker, is_enough};
 use super::shuffle::shuffle;
-use super::trace::{Obstacle, Skip, Trace};
-use super::tree::{Client, Kind, ROOT, Tree};
-use crate::agent::{Agent, Description};
-use crate::capability::{Capabilities, framework as capability};
+use super::trace::{Skip, Trace};
+use super::tree::{Kind, Tree};
+use crate::agent::Agent;
 use crate::context::Context;
 use crate::id::{AgentId, Role};
 use crate::offer::OfferSpec;
-use crate::quota::{Amounts, Bound, Headroom};
-use crate::resources::{Name, Quantities, Resource, Resources, Scalar};
-use crate::settings::Settings;
+use crate::quota::{Amounts, Headroom};
+use crate::resources::{Quantities, Resources};
 use crate::state::State;
-use crate::time::Time;
 
 /// How many offers one cycle makes at most, so that the journal's entry stays within a few MB. The
 /// next cycle goes on.
@@ -44,14 +41,14 @@ pub fn allocate(
     let headroom = Headroom::new(state);
     let (now, offers) = (context.now, Vec::new());
     let round = Round::Guarantees;
-    let mut cycle = Cycle { tree, headroom, settings, least, round, now, trace, offers };
+    let mut cycle = Cycle { tree, headroom, least, round, trace, offers };
     let mut left: BTreeMap<AgentId, Resources> = BTreeMap::new();
     cycle.note_due(None);
     for agent in &agents {
         if cycle.headroom.is_met() || cycle.is_full() {
             break;
         }
-        let rest = cycle.give_out(&Lot::new(agent, state, settings), agent.free());
+        let rest = cycle.give_out(&Lot::new(agent, state, (settings, now)), agent.free());
         left.insert(agent.id, rest);
     }
     cycle.round = Round::Shares;
@@ -60,7 +57,7 @@ pub fn allocate(
             break;
         }
         let free = left.remove(&agent.id).unwrap_or_else(|| agent.free());
-        cycle.give_out(&Lot::new(agent, state, settings), free);
+        cycle.give_out(&Lot::new(agent, state, (settings, now)), free);
     }
     cycle.offers
 }
@@ -98,55 +95,14 @@ fn candidates<'a>(
     found
 }
 
-/// Whether this is worth an offer, as somebody who has these minimums sees it.
-pub(super) fn is_enough(minimums: &[Amounts], quantities: &Quantities) -> bool {
-    let has =
-        |minimum: &Amounts| minimum.iter().all(|(name, amount)| quantities.get(name) >= *amount);
-    minimums.is_empty() || minimums.iter().any(has)
-}
-
-/// To whom a round over the agents gives.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Round {
-    /// Roles that are due something by a guarantee.
-    Guarantees,
-    /// All, by their shares.
-    Shares,
-}
-
 struct Cycle<'a, T> {
     tree: Tree,
     headroom: Headroom<'a>,
-    settings: &'a Settings,
     /// What anybody wants at least.
     least: &'a [Amounts],
     round: Round,
-    now: Time,
     trace: &'a mut T,
     offers: Vec<OfferSpec>,
-}
-
-/// One agent, as far as it bears on who may take what is free.
-pub(super) struct Lot<'a> {
-    agent: AgentId,
-    description: &'a Description,
-    /// Frameworks that take no GPUs are not to have it.
-    has_gpus: bool,
-    /// It is in another region than the masters.
-    is_remote: bool,
-    pub(super) refusals: Option<&'a Refusals>,
-}
-
-impl<'a> Lot<'a> {
-    pub(super) fn new(agent: &'a Agent, state: &'a State, settings: &Settings) -> Self {
-        let description = &*agent.description;
-        let has_gpus = settings.filter_gpu_resources && agent.total.scalar(&Name::Gpus) > Scalar(0);
-        let region = description.domain.as_ref().map(|domain| &domain.region);
-        let is_remote = region
-            .is_some_and(|region| settings.region.as_ref().is_some_and(|ours| ours != region));
-        let refusals = state.book.filters.of(agent.id);
-        Self { agent: agent.id, description, has_gpus, is_remote, refusals }
-    }
 }
 
 impl<T: Trace> Cycle<'_, T> {
@@ -189,123 +145,10 @@ impl<T: Trace> Cycle<'_, T> {
         left
     }
 
-    /// Who comes first of those that can take something, and what that is. When nothing unreserved
-    /// is left to speak of, only those under a reservation are asked.
-    fn taker(&mut self, lot: &Lot<'_>, left: &Resources) -> Option<(usize, Resources)> {
-        let Self { tree, headroom, settings, least, round, now, trace, .. } = self;
-        let (tree, headroom, round, now) = (&*tree, &*headroom, *round, *now);
-        let mut search = Search { tree, headroom, settings, round, now, trace: *trace, lot, left };
-        let unreserved = left.iter().filter(|resource| resource.reservations.is_empty());
-        if round == Round::Guarantees {
-            tree.due().find_map(|node| search.below(node))
-        } else if is_enough(least, &Quantities::of(unreserved)) {
-            search.below(ROOT)
-        } else {
-            let mut reserved = outermost(left).into_iter().filter_map(|role| tree.role(role));
-            reserved.find_map(|node| search.below(node))
-        }
+    fn taker(&mut self, lot: &Lot<'_>, left: &Resources) -> Option<Taker> {
+        let Self { tree, headroom, least, round, trace, .. } = self;
+        let (tree, headroom, round, trace) = (&*tree, &*headroom, *round, &mut **trace);
+        let waiting = Vec::new();
+        Search { tree, headroom, least, round, trace, lot, left, waiting }.taker()
     }
-}
-
-/// The roles that resources are reserved for, without those below another of them.
-fn outermost(resources: &Resources) -> Vec<&Role> {
-    let roles: BTreeSet<&Role> = resources.iter().filter_map(Resource::role).collect();
-    let mut outermost: Vec<&Role> = Vec::new();
-    for role in roles {
-        if !outermost.iter().any(|above| role.is_below(above)) {
-            outermost.push(role);
-        }
-    }
-    outermost
-}
-
-/// A search for whoever takes what is left of one agent.
-pub(super) struct Search<'a, T> {
-    pub(super) tree: &'a Tree,
-    pub(super) headroom: &'a Headroom<'a>,
-    pub(super) settings: &'a Settings,
-    pub(super) round: Round,
-    pub(super) now: Time,
-    pub(super) trace: &'a mut T,
-    pub(super) lot: &'a Lot<'a>,
-    pub(super) left: &'a Resources,
-}
-
-impl<T: Trace> Search<'_, T> {
-    fn below(&mut self, node: usize) -> Option<(usize, Resources)> {
-        let tree = self.tree;
-        match tree.kind(node) {
-            Kind::Role(_) => tree.children(node).find_map(|child| self.below(child)),
-            Kind::Group(role) => self.among(node, role),
-            Kind::Client(_) => None,
-        }
-    }
-
-    fn among(&mut self, group: usize, role: &Role) -> Option<(usize, Resources)> {
-        let (open, bound) = self.headroom.cut(role, &open_to(self.left, role));
-        if self.round == Round::Guarantees && !self.headroom.is_due(role, &open) {
-            return None;
-        }
-        let too_little = match bound {
-            Some(Bound::Limit) => Obstacle::Limit,
-            Some(Bound::Guarantees) => Obstacle::Guarantees,
-            None => Obstacle::TooLittle,
-        };
-        let quantities = Quantities::of(&open);
-        let tree = self.tree;
-        tree.children(group).find_map(|node| {
-            let Kind::Client(client) = tree.kind(node) else { return None };
-            let fit = self.fit(client, (&open, &quantities), too_little);
-            fit.map_err(|why| self.trace.passed_over(self.lot.agent, (client.key.0, role), why))
-                .ok()
-                .map(|resources| (node, resources))
-        })
-    }
-
-    /// What a framework can take of what is open to its role (semantics 176).
-    pub(super) fn fit(
-        &self,
-        client: &Client,
-        (open, quantities): (&Resources, &Quantities),
-        too_little: Obstacle,
-    ) -> Result<Resources, Obstacle> {
-        let (framework, role) = (&client.framework, &client.key.1);
-        let own = framework.description.minimums.get(role);
-        let minimums = own.unwrap_or(&self.settings.offer_minimums);
-        if !is_enough(minimums, quantities) {
-            return Err(too_little);
-        }
-        let capabilities = framework.description.capabilities;
-        if self.lot.has_gpus && !capabilities.has(capability::GPU_RESOURCES) {
-            return Err(Obstacle::Gpus);
-        }
-        if self.lot.is_remote && !capabilities.has(capability::REGION_AWARE) {
-            return Err(Obstacle::Region);
-        }
-        if !framework.constraints.allow(role, self.lot.description) {
-            return Err(Obstacle::Constraints);
-        }
-        let fit = open.filtered(|resource| understands(capabilities, resource));
-        if fit.is_empty() || fit.len() < open.len() && !is_enough(minimums, &Quantities::of(&fit)) {
-            return Err(Obstacle::TooLittle);
-        }
-        match self.lot.refusals {
-            Some(refusals) if blocks(refusals, &client.key, &fit, self.now) => {
-                Err(Obstacle::Filter)
-            }
-            _ => Ok(fit),
-        }
-    }
-}
-
-/// What a role may be given: what is not reserved, and what is reserved for it or an ancestor
-/// (semantics 175).
-pub(super) fn open_to(left: &Resources, role: &Role) -> Resources {
-    left.filtered(|resource| resource.role().is_none_or(|reserved| role.is_within(reserved)))
-}
-
-fn understands(capabilities: Capabilities, resource: &Resource) -> bool {
-    (!resource.shared || capabilities.has(capability::SHARED_RESOURCES))
-        && (!resource.revocable || capabilities.has(capability::REVOCABLE_RESOURCES))
-        && (resource.reservations.len() < 2 || capabilities.has(capability::RESERVATION_REFINEMENT))
 }

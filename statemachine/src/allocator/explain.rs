@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::cycle::{Lot, Round, Search, allocate, is_enough, open_to};
+use super::cycle::allocate;
+use super::search::{Lot, is_enough, open_to};
 use super::trace::{Obstacle, Step};
 use super::tree::{Client, Tree};
 use crate::agent::{Agent, DrainState};
@@ -158,7 +159,7 @@ impl Asked<'_> {
         if let Some(why) = inactive(agent) {
             return Verdict::Inactive(why);
         }
-        let mut lot = Lot::new(agent, self.state, &self.context.settings);
+        let mut lot = Lot::new(agent, self.state, (&self.context.settings, self.context.now));
         let refusals = lot.refusals.take();
         if let Err(why) = self.fit(client, &lot, &open_to(&agent.total, role)) {
             return Verdict::Unfit(why);
@@ -186,17 +187,7 @@ impl Asked<'_> {
 
     /// What the framework could take of these, if that is enough for an offer and for what is asked.
     fn fit(&self, client: &Client, lot: &Lot<'_>, open: &Resources) -> Result<Resources, Obstacle> {
-        let search = Search {
-            tree: &self.tree,
-            headroom: &self.headroom,
-            settings: &self.context.settings,
-            round: Round::Shares,
-            now: self.context.now,
-            trace: &mut (),
-            lot,
-            left: open,
-        };
-        let fit = search.fit(client, (open, &Quantities::of(open)), Obstacle::TooLittle)?;
+        let fit = lot.fit(client, (open, &Quantities::of(open)), Obstacle::TooLittle)?;
         if self.suffices(&fit) { Ok(fit) } else { Err(Obstacle::TooLittle) }
     }
 

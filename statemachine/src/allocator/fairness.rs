@@ -7,7 +7,8 @@ use crate::resources::Resources;
 use crate::testing::{World, command_task, resources};
 use crate::{FrameworkId, OfferId, Role};
 
-/// Frameworks that launch task after task of one size each, for as long as they fit.
+/// Frameworks that launch task after task of one size each, for as long as they fit. One without a
+/// size refuses all that it is offered, for no longer than it takes to say so.
 struct Race {
     world: World,
     demands: BTreeMap<FrameworkId, Resources>,
@@ -32,28 +33,25 @@ impl Race {
 
     /// Until nobody has use for an offer; says how many tasks each has launched.
     fn run(mut self) -> Vec<u32> {
-        loop {
+        let mut idle = 0;
+        while idle < self.demands.len() {
             self.world.allocate();
             let offers: Vec<_> = self.world.state.offers.values().cloned().collect();
-            if offers.is_empty() {
-                return self
-                    .demands
-                    .keys()
-                    .map(|id| self.launched.get(id).copied())
-                    .map(Option::unwrap_or_default)
-                    .collect();
-            }
+            let before = self.world.state.tasks.len();
             for offer in offers {
                 self.turn(offer.framework, offer.id);
             }
+            idle = if self.world.state.tasks.len() > before { 0 } else { idle + 1 };
         }
+        let launched = self.demands.keys().map(|id| self.launched.get(id).copied());
+        launched.map(Option::unwrap_or_default).collect()
     }
 
     fn turn(&mut self, framework: FrameworkId, id: OfferId) {
         let offer = self.world.state.offers[&id].clone();
         let demand = &self.demands[&framework];
-        if !offer.resources.contains(demand) {
-            let refuse_seconds = Some(3600.0);
+        if demand.is_empty() || !offer.resources.contains(demand) {
+            let refuse_seconds = Some(if demand.is_empty() { 0.0 } else { 3600.0 });
             self.world.must(Decline { framework, offers: vec![id], refuse_seconds });
             return;
         }
@@ -90,6 +88,15 @@ fn equal_demands_get_equal_shares() {
 fn what_one_cannot_use_goes_to_the_others() {
     let (small, large) = ("cpus:1;mem:100", "cpus:7;mem:100");
     check("cpus:12;mem:12000", &[("a", small), ("b", large)], &[5, 1]);
+}
+
+/// decision 0021
+#[test]
+fn those_who_refuse_everything_change_nothing() {
+    let (a, b) = ("cpus:1;mem:4000", "cpus:3;mem:1000");
+    check("cpus:9;mem:18000", &[("x", ""), ("a", a), ("b", b), ("y", "")], &[0, 3, 2, 0]);
+    check("cpus:9;mem:18000", &[("a", ""), ("a", a), ("a", ""), ("a", b)], &[0, 3, 0, 2]);
+    check("cpus:9;mem:18000", &[("a/x", ""), ("a/y", a), ("a", ""), ("b", b)], &[0, 3, 0, 2]);
 }
 
 /// semantics 173

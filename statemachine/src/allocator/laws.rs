@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::filters::blocks;
+use super::turns::{ASKED_MAX, About, ClientKey, subjects};
 use super::{Question, Step, Verdict, allocate, explain};
 use crate::offer::{Decline, Operation};
 use crate::quota::Amounts;
+use crate::resources::Resources;
 use crate::testing::{World, command_task};
-use crate::{Context, FrameworkId};
+use crate::{AgentId, Context, FrameworkId, Role};
 
 const ROLES: [&str; 5] = ["*", "a", "a/b", "a/c", "d"];
 
@@ -68,6 +70,87 @@ fn everybody_is_offered_something(world: &mut World) {
     assert_eq!(offered.len(), world.state.frameworks.len(), "{offered:?}");
 }
 
+/// How often an agent was offered while somebody who could have had it was not asked: about all that
+/// is free, or about what is reserved for a role.
+#[derive(Default)]
+struct Waits(BTreeMap<(Matter, ClientKey), usize>);
+
+type Matter = (AgentId, About);
+
+impl Waits {
+    /// One cycle, in which everybody must be within its bound.
+    fn cycle(&mut self, world: &mut World) {
+        let refused = world.state.book.filters.clone();
+        let before: BTreeSet<_> = world.state.offers.keys().copied().collect();
+        world.allocate();
+        let mut clients: Vec<ClientKey> = Vec::new();
+        for framework in world.state.frameworks.values() {
+            let roles = framework.description.roles.iter();
+            clients.extend(roles.map(|role| (framework.id, role.clone())));
+        }
+        let mut asked: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for offer in world.state.offers.values().filter(|it| !before.contains(&it.id)) {
+            for about in subjects(&offer.resources) {
+                let client = (offer.framework, offer.role.clone());
+                asked.entry((offer.agent, about)).or_default().insert(client);
+            }
+        }
+        for ((agent, about), asked) in asked {
+            let refused = refused.of(agent);
+            for client in &clients {
+                let could = match &about {
+                    About::Reserved(role) => client.1.is_within(role),
+                    About::Free | About::Revocable => true,
+                };
+                let is_free = refused.is_none_or(|refused| !refused.contains_key(client));
+                let waits = self.0.entry(((agent, about.clone()), client.clone())).or_default();
+                let waits_on = could && is_free && !asked.contains(client);
+                *waits = if waits_on { *waits + 1 } else { 0 };
+                assert!(*waits <= 2 * clients.len(), "{client:?} waits for {agent}, {about:?}");
+            }
+        }
+    }
+
+    /// What frameworks do with offers; who takes some of an agent begins a new round of it.
+    fn answer(&mut self, world: &mut World, answers: &[(bool, u8)]) {
+        let used = |world: &World| -> BTreeMap<AgentId, Resources> {
+            world.state.agents.iter().map(|(id, agent)| (*id, agent.used.clone())).collect()
+        };
+        let before = used(world);
+        answer(world, answers);
+        let after = used(world);
+        self.0.retain(|((agent, _), _), _| before[agent] == after[agent]);
+    }
+}
+
+/// With more frameworks than are remembered, the last of them is asked all the same.
+#[test]
+fn many_who_refuse_are_asked_one_after_another() {
+    let mut world = World::new();
+    let agent = world.agent("cpus:8;mem:4096");
+    let rich = world.framework(&["a"]);
+    world.launch(rich, "t", "cpus:4;mem:64");
+    let count = ASKED_MAX + 10;
+    (0..count).for_each(|_| {
+        world.framework(&["b"]);
+    });
+    for number in 0..3 {
+        let mut asked = 0;
+        while world.offers(rich).is_empty() {
+            asked += 1;
+            assert!(asked <= ASKED_MAX + count, "the last is never asked");
+            answer(&mut world, &[(false, 0)]);
+            world.allocate();
+        }
+        assert!(asked > ASKED_MAX, "shares come first");
+        let offer = world.offers(rich)[0];
+        let task = command_task(&format!("t{number}"), agent, "cpus:0.1;mem:1");
+        world.accept(rich, &[offer], vec![Operation::Launch(vec![task])]);
+        world.allocate();
+        assert!(world.offers(rich).is_empty(), "somebody took something: shares decide again");
+    }
+}
+
 /// The one who comes last in a role was never offered anything while the role got nothing but what
 /// was reserved for it.
 #[test]
@@ -103,6 +186,24 @@ proptest! {
             }
             answer(&mut world, &answers);
             world.pass_ms(3_000);
+        }
+    }
+
+    /// Decision 0021: whatever others refuse, everybody who could take some of an agent is asked.
+    #[test]
+    fn everybody_is_asked_in_turn(
+        mut world in any_world(),
+        first in prop::collection::vec((any::<bool>(), 0u8..5), 1..8),
+        then in prop::collection::vec((Just(false), 0u8..3), 1..8),
+        rounds in 1usize..60,
+    ) {
+        let mut waits = Waits::default();
+        waits.cycle(&mut world);
+        waits.answer(&mut world, &first);
+        for round in 0..rounds {
+            waits.cycle(&mut world);
+            waits.answer(&mut world, if round % 20 == 19 { &first } else { &then });
+            world.pass_ms(1_000);
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Book        sums that the ledger keeps: what is held, what is free, what there is; filters
+//! Turns       who was asked about an agent's resources and took none
 //! Tree        roles and frameworks, sorted by fair share
 //! allocate    agents in random order, each to the first in the tree that can take it
 //! ```
@@ -20,9 +21,11 @@ mod filters;
 mod laws;
 #[cfg(test)]
 mod rules;
+mod search;
 mod shuffle;
 mod trace;
 mod tree;
+mod turns;
 mod words;
 
 pub(crate) use book::exclusive;
@@ -31,6 +34,7 @@ pub use cycle::{OFFERS_PER_CYCLE_MAX, allocate};
 pub use explain::{Inactive, Question, RoleAnswer, Standing, Verdict, explain};
 pub use filters::{Filters, OFFER_FILTERS_MAX, OfferFilter};
 pub use trace::{Obstacle, Skip, Step, Trace};
+pub use turns::{ASKED_MAX, Turns};
 
 use crate::command::Decide;
 use crate::draft::{Draft, Reply};

@@ -39,6 +39,9 @@ pub enum Obstacle {
     Constraints,
     /// It refused as much or more not long ago (semantics 107).
     Filter,
+    /// It was offered as much not long ago and took nothing, and others have not been asked since
+    /// (decision 0021).
+    Turn,
     /// The role, or one above it, has all that its quota allows (semantics 181).
     Limit,
     /// What is free is kept for roles that have less than they are guaranteed (semantics 181).

@@ -2,12 +2,15 @@
 //! had, then by name (semantics 173). Below each role that frameworks subscribe to stands one group
 //! with these frameworks, which competes with the role's sub-roles.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
+use super::turns::ClientKey;
 use crate::allocator::Holding;
 use crate::framework::Framework;
-use crate::id::{FrameworkId, Role};
+use crate::id::Role;
 use crate::resources::Quantities;
 use crate::settings::Settings;
 use crate::state::State;
@@ -25,6 +28,8 @@ pub(super) struct Tree {
     has_minimums: bool,
     /// Those roles of the top level that are due something, sorted as all are.
     due: BTreeSet<Place>,
+    /// Made when somebody is looked up by its id.
+    clients: OnceCell<BTreeMap<ClientKey, usize>>,
 }
 
 struct Node {
@@ -53,7 +58,7 @@ pub(super) enum Kind {
 /// A framework that takes offers for a role.
 pub(super) struct Client {
     pub(super) framework: Arc<Framework>,
-    pub(super) key: (FrameworkId, Role),
+    pub(super) key: ClientKey,
 }
 
 /// Weighted share (its bits sort as the positive number does), offers had, index.
@@ -70,6 +75,7 @@ impl Tree {
             is_empty: clients.is_empty(),
             has_minimums: clients.values().flatten().any(|it| !it.description.minimums.is_empty()),
             due: BTreeSet::new(),
+            clients: OnceCell::new(),
         };
         // of what there is none of, nobody has a share
         settings.unshared.iter().for_each(|name| tree.total.clear(name));
@@ -103,6 +109,37 @@ impl Tree {
     /// The node of a role, if anybody in it or below takes offers.
     pub(super) fn role(&self, role: &Role) -> Option<usize> {
         self.roles.get(role).copied()
+    }
+
+    /// The node of a client.
+    pub(super) fn client(&self, client: &ClientKey) -> Option<usize> {
+        self.clients().get(client).copied()
+    }
+
+    /// All clients in the order of their ids, beginning with the first after this one.
+    pub(super) fn clients_after(&self, last: &ClientKey) -> impl Iterator<Item = &ClientKey> {
+        let clients = self.clients();
+        let after = clients.range((Excluded(last), Unbounded));
+        after.chain(clients.range(..=last)).map(|(client, _)| client)
+    }
+
+    fn clients(&self) -> &BTreeMap<ClientKey, usize> {
+        self.clients.get_or_init(|| {
+            let nodes = self.nodes.iter().enumerate();
+            let client = |(index, node): (usize, &Node)| match &node.kind {
+                Kind::Client(client) => Some((client.key.clone(), index)),
+                Kind::Role(_) | Kind::Group(_) => None,
+            };
+            nodes.filter_map(client).collect()
+        })
+    }
+
+    /// Whether a node stands below another.
+    pub(super) fn is_below(&self, mut node: usize, above: usize) -> bool {
+        while node != ROOT && node != above {
+            node = self.nodes[node].parent;
+        }
+        node == above
     }
 
     /// What a node stands for.

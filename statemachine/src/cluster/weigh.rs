@@ -59,6 +59,7 @@ fn is_active(state: &State, role: &Role) -> bool {
 impl Fold for WeightsUpdated {
     fn fold(&self, state: &mut State, _at: Time, _effects: &mut Vec<Effect>) {
         state.weights.extend(self.weights.iter().cloned());
+        state.book.turns.clear();
     }
 }
 

@@ -231,5 +231,6 @@ fn change(state: &mut State, quotas: &[(Role, Quota)]) {
 impl Fold for QuotasUpdated {
     fn fold(&self, state: &mut State, _at: Time, _effects: &mut Vec<Effect>) {
         change(state, &self.quotas);
+        state.book.turns.clear();
     }
 }

@@ -69,6 +69,13 @@ impl Quantities {
         other.others.iter().for_each(|(name, less)| self.shift(name, less.wrapping_neg()));
     }
 
+    /// Whether there is as much of everything here as in `other`.
+    pub fn covers(&self, other: &Self) -> bool {
+        let usual = self.usual.iter().zip(other.usual);
+        usual.into_iter().all(|(held, wanted)| *held >= wanted)
+            && other.others.iter().all(|(name, wanted)| self.get(name).0 >= *wanted)
+    }
+
     /// The largest fraction of any resource of `total` that this is: the dominant share of DRF.
     pub fn share_of(&self, total: &Self) -> f64 {
         let usual = self.usual.iter().zip(total.usual).map(|(part, whole)| (*part, whole));
