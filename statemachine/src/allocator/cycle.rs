@@ -2,9 +2,10 @@
 //! free gets all of it that is open to its role (semantics 172). Where roles have less than they are
 //! guaranteed, there are two rounds over the agents, and the first is theirs alone (semantics 180).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::book::Holding;
+use super::line::Lookout;
 use super::search::{Lot, Round, Search, Taker, is_enough};
 use super::shuffle::shuffle;
 use super::trace::{Skip, Trace};
@@ -29,7 +30,7 @@ pub fn allocate(
     trace: &mut impl Trace,
 ) -> Vec<OfferSpec> {
     let settings = &*context.settings;
-    let tree = Tree::new(state, settings);
+    let mut tree = Tree::new(state, settings);
     if tree.is_empty() {
         return Vec::new();
     }
@@ -39,24 +40,27 @@ pub fn allocate(
     let mut agents = candidates(state, agents, least, trace);
     shuffle(&mut agents, context.seed);
     let headroom = Headroom::new(state);
+    if !headroom.is_empty() {
+        tree.open_accounts(|role| headroom.account(role));
+    }
     let (now, offers) = (context.now, Vec::new());
     let round = Round::Guarantees;
     let mut cycle = Cycle { tree, headroom, least, round, trace, offers };
-    let mut left: BTreeMap<AgentId, Resources> = BTreeMap::new();
+    let mut left = Vec::new();
     cycle.note_due(None);
     for agent in &agents {
         if cycle.headroom.is_met() || cycle.is_full() {
             break;
         }
-        let rest = cycle.give_out(&Lot::new(agent, state, (settings, now)), agent.free());
-        left.insert(agent.id, rest);
+        left.push(cycle.give_out(&Lot::new(agent, state, (settings, now)), agent.free()));
     }
     cycle.round = Round::Shares;
+    let mut left = left.into_iter();
     for agent in agents {
         if cycle.is_full() {
             break;
         }
-        let free = left.remove(&agent.id).unwrap_or_else(|| agent.free());
+        let free = left.next().unwrap_or_else(|| agent.free());
         cycle.give_out(&Lot::new(agent, state, (settings, now)), free);
     }
     cycle.offers
@@ -131,7 +135,7 @@ impl<T: Trace> Cycle<'_, T> {
         while let Some((taker, resources)) = self.taker(lot, &left) {
             let Kind::Client(client) = self.tree.kind(taker) else { break };
             left.remove_all(&resources);
-            self.headroom.charge(&client.key.1, &resources);
+            self.headroom.charge(self.tree.account(self.tree.parent(taker)), &resources);
             let (framework, role) = client.key.clone();
             let charge = Holding::of_offer(&resources);
             let offer = OfferSpec { framework, role: role.clone(), agent: lot.agent, resources };
@@ -148,7 +152,24 @@ impl<T: Trace> Cycle<'_, T> {
     fn taker(&mut self, lot: &Lot<'_>, left: &Resources) -> Option<Taker> {
         let Self { tree, headroom, least, round, trace, .. } = self;
         let (tree, headroom, round, trace) = (&*tree, &*headroom, *round, &mut **trace);
-        let waiting = Vec::new();
-        Search { tree, headroom, least, round, trace, lot, left, waiting }.taker()
+        let (lookout, waiting, mut spent) = (Lookout::ALL, Vec::new(), Vec::new());
+        let sink = &mut spent;
+        let search = Search {
+            tree,
+            headroom,
+            least,
+            round,
+            trace,
+            lot,
+            left,
+            spent: sink,
+            lookout,
+            waiting,
+        };
+        let taker = search.taker();
+        for (group, names) in spent {
+            self.tree.spend(group, names);
+        }
+        taker
     }
 }

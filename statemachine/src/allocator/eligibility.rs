@@ -411,7 +411,8 @@ fn operators_say_what_counts_and_whether_gpus_are_kept() {
     for (unshared, expected) in [(vec![], 1.0), (vec![Name::Gpus], 0.0)] {
         world.settings.unshared = unshared;
         let tree = super::tree::Tree::new(&world.state, &world.settings);
-        let role = tree.children(super::tree::ROOT).next().expect("a role");
+        let role =
+            tree.children(super::tree::ROOT, super::line::Lookout::ALL).next().expect("a role");
         assert!((tree.share(role) - expected).abs() < 1e-9, "{}", tree.share(role));
     }
 }

@@ -171,7 +171,7 @@ impl Asked<'_> {
                 others.map(|it| (it.framework, it.role.clone(), it.id)).collect(),
             );
         }
-        let (open, bound) = self.headroom.cut(role, &free);
+        let (open, bound) = self.headroom.cut(self.headroom.account(role), &free);
         let Ok(fit) = self.fit(client, &lot, &open) else {
             return bound.map_or(Verdict::Unfit(Obstacle::TooLittle), Verdict::Bound);
         };

@@ -11,7 +11,7 @@ use crate::offer::{Decline, Operation};
 use crate::quota::Amounts;
 use crate::resources::Resources;
 use crate::testing::{World, command_task};
-use crate::{AgentId, Context, FrameworkId, Role};
+use crate::{AgentId, Context, FrameworkId};
 
 const ROLES: [&str; 5] = ["*", "a", "a/b", "a/c", "d"];
 

@@ -19,6 +19,7 @@ mod fairness;
 mod filters;
 #[cfg(test)]
 mod laws;
+mod line;
 #[cfg(test)]
 mod rules;
 mod search;

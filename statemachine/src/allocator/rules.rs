@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::line::Lookout;
 use super::tree::{ROOT, Tree};
 use super::{Allocate, allocate};
 use crate::offer::Operation;
@@ -43,7 +44,7 @@ fn check_share(act: impl FnOnce(&mut World, FrameworkId), expected: f64) {
     let framework = world.framework(&["a"]);
     act(&mut world, framework);
     let tree = Tree::new(&world.state, &world.settings);
-    let role = tree.children(ROOT).next().expect("a role");
+    let role = tree.children(ROOT, Lookout::ALL).next().expect("a role");
     let share = tree.share(role);
     assert!((share - expected).abs() < 1e-9, "{share} is not {expected}");
 }

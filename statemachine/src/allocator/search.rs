@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::filters::{Refusals, blocks};
+use super::line::{Lookout, Names};
 use super::trace::{Obstacle, Trace};
 use super::tree::{Client, Kind, ROOT, Tree};
 use super::turns::{About, Asked, ClientKey, Turns, outermost};
 use crate::agent::{Agent, Description};
 use crate::capability::{Capabilities, framework as capability};
 use crate::id::{AgentId, Role};
-use crate::quota::{Amounts, Bound, Headroom};
+use crate::quota::{Amounts, Bound, Headroom, counts};
 use crate::resources::{Name, Quantities, Resource, Resources, Scalar};
 use crate::settings::Settings;
 use crate::state::State;
@@ -109,6 +110,10 @@ pub(super) struct Search<'a, T> {
     pub(super) trace: &'a mut T,
     pub(super) lot: &'a Lot<'a>,
     pub(super) left: &'a Resources,
+    /// Groups that were found to have no room for more, and of what.
+    pub(super) spent: &'a mut Vec<(usize, Names)>,
+    /// Whom to look at.
+    pub(super) lookout: Lookout,
     /// Who can take something, but is behind; with how many were asked before it.
     pub(super) waiting: Vec<(usize, Taker)>,
 }
@@ -125,6 +130,7 @@ impl<T: Trace> Search<'_, T> {
     /// Who comes first, and what that is. When nothing unreserved is left to speak of, only those under
     /// a reservation are asked.
     pub(super) fn taker(mut self) -> Option<Taker> {
+        self.lookout = self.lookout();
         if self.round == Round::Guarantees {
             return self.due();
         }
@@ -142,10 +148,30 @@ impl<T: Trace> Search<'_, T> {
         if is_lent { About::Revocable } else { About::Free }
     }
 
+    /// Who may have enough of what is left, as far as quotas go. What does not count for quotas may be
+    /// enough for anybody.
+    fn lookout(&self) -> Lookout {
+        let minimums = &self.lot.settings.offer_minimums;
+        let bounds_all = !self.headroom.is_empty() && !self.tree.has_minimums();
+        if !bounds_all || minimums.is_empty() || !self.trace.is_deaf() {
+            return Lookout::ALL;
+        }
+        let all = Quantities::of(self.left);
+        let others = Quantities::of(self.left.iter().filter(|it| !counts(it)));
+        let wanted = |minimum: &Amounts| {
+            Names::that(|name| {
+                let least = minimum.get(name).copied().unwrap_or_default();
+                least > Scalar(0) && others.get(name) == Scalar(0)
+            })
+        };
+        let possible = minimums.iter().filter(|it| is_enough(std::slice::from_ref(it), &all));
+        Lookout::any_of(possible.map(wanted))
+    }
+
     /// The first of those that are due something; who was asked already waits for the other round.
     fn due(&mut self) -> Option<Taker> {
         let asked = self.lot.asked(self.open());
-        if matches!(asked, Some(Asked::Many(_))) {
+        if matches!(asked, Some(Asked::Many(_))) || !self.headroom.requires(self.left) {
             return None;
         }
         let tree = self.tree;
@@ -167,14 +193,15 @@ impl<T: Trace> Search<'_, T> {
     fn one(&mut self, above: usize, client: &ClientKey) -> Option<Taker> {
         let tree = self.tree;
         let node = tree.client(client).filter(|node| tree.is_below(*node, above))?;
-        self.among(&client.1, std::iter::once(node), Behind::Nobody)
+        self.among((tree.parent(node), &client.1), std::iter::once(node), Behind::Nobody)
     }
 
     fn below(&mut self, node: usize, behind: Behind<'_>) -> Option<Taker> {
         let tree = self.tree;
+        let mut children = tree.children(node, self.lookout);
         match tree.kind(node) {
-            Kind::Role(_) => tree.children(node).find_map(|child| self.below(child, behind)),
-            Kind::Group(role) => self.among(role, tree.children(node), behind),
+            Kind::Role(_) => children.find_map(|child| self.below(child, behind)),
+            Kind::Group(role) => self.among((node, role), children, behind),
             Kind::Client(_) => None,
         }
     }
@@ -182,12 +209,18 @@ impl<T: Trace> Search<'_, T> {
     /// The first of some clients of one role.
     fn among(
         &mut self,
-        role: &Role,
+        (group, role): (usize, &Role),
         mut clients: impl Iterator<Item = usize>,
         behind: Behind<'_>,
     ) -> Option<Taker> {
-        let (open, bound) = self.headroom.cut(role, &open_to(self.left, role));
-        if self.round == Round::Guarantees && !self.headroom.is_due(role, &open) {
+        let tree = self.tree;
+        let account = tree.account(group);
+        let (open, bound) = self.headroom.cut(account, &open_to(self.left, role));
+        if bound.is_some() {
+            let spent = Names::that(|name| self.headroom.is_spent(account, name));
+            self.spent.push((group, spent));
+        }
+        if self.round == Round::Guarantees && !self.headroom.is_due(account, &open) {
             return None;
         }
         let too_little = match bound {
@@ -196,7 +229,6 @@ impl<T: Trace> Search<'_, T> {
             None => Obstacle::TooLittle,
         };
         let quantities = Quantities::of(&open);
-        let tree = self.tree;
         clients.find_map(|node| {
             let Kind::Client(client) = tree.kind(node) else { return None };
             let fit = self.lot.fit(client, (&open, &quantities), too_little);

@@ -9,11 +9,19 @@ pub trait Trace {
     fn skipped(&mut self, _agent: AgentId, _why: Skip) {}
     /// A framework came before all others that were left, but could not take what there was.
     fn passed_over(&mut self, _agent: AgentId, _client: (FrameworkId, &Role), _why: Obstacle) {}
+    /// It hears nothing: whom a search can do without, it need not look at.
+    fn is_deaf(&self) -> bool {
+        false
+    }
     /// A framework gets this; its dominant share was the second value before.
     fn offered(&mut self, _offer: &OfferSpec, _share: f64) {}
 }
 
-impl Trace for () {}
+impl Trace for () {
+    fn is_deaf(&self) -> bool {
+        true
+    }
+}
 
 /// Why an agent was not considered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
+use super::line::{InOrder, Line, Lookout, Names, Place};
 use super::turns::ClientKey;
 use crate::allocator::Holding;
 use crate::framework::Framework;
@@ -42,7 +43,11 @@ struct Node {
     /// Offers that count among its siblings.
     offers: u64,
     /// Sorted; see [`Tree::place`].
-    children: BTreeSet<Place>,
+    children: Line,
+    /// What it and all below it may have no more of in this cycle.
+    spent: Names,
+    /// Of a group: the account of its role's quota.
+    account: Option<usize>,
 }
 
 /// What a node stands for.
@@ -60,9 +65,6 @@ pub(super) struct Client {
     pub(super) framework: Arc<Framework>,
     pub(super) key: ClientKey,
 }
-
-/// Weighted share (its bits sort as the positive number does), offers had, index.
-type Place = (u64, u64, usize);
 
 impl Tree {
     /// All that take offers at present, with all that their roles hold.
@@ -91,7 +93,7 @@ impl Tree {
         for index in 1..tree.nodes.len() {
             let place = tree.place(index);
             let parent = tree.nodes[index].parent;
-            tree.nodes[parent].children.insert(place);
+            tree.nodes[parent].children.insert(Names::default(), place);
         }
         tree
     }
@@ -147,9 +149,46 @@ impl Tree {
         &self.nodes[node].kind
     }
 
-    /// The nodes below, who comes first first.
-    pub(super) fn children(&self, node: usize) -> impl Iterator<Item = usize> + '_ {
-        self.nodes[node].children.iter().map(|place| place.2)
+    /// The nodes below that are to be looked at, who comes first first.
+    pub(super) fn children(&self, node: usize, lookout: Lookout) -> InOrder<'_> {
+        self.nodes[node].children.in_order(lookout)
+    }
+
+    /// The node above.
+    pub(super) fn parent(&self, node: usize) -> usize {
+        self.nodes[node].parent
+    }
+
+    /// The account of a group's quota.
+    pub(super) fn account(&self, group: usize) -> Option<usize> {
+        self.nodes[group].account
+    }
+
+    /// Finds the accounts of all groups.
+    pub(super) fn open_accounts(&mut self, of: impl Fn(&Role) -> Option<usize>) {
+        for node in &mut self.nodes {
+            if let Kind::Group(role) = &node.kind {
+                node.account = of(role);
+            }
+        }
+    }
+
+    /// A group may have no more of these, and so may what is above it, if all below that may not.
+    pub(super) fn spend(&mut self, mut node: usize, mut names: Names) {
+        while node != ROOT {
+            let before = self.nodes[node].spent;
+            let after = before.or(names);
+            if after == before {
+                return;
+            }
+            let (place, parent) = (self.place(node), self.nodes[node].parent);
+            self.nodes[node].spent = after;
+            let line = &mut self.nodes[parent].children;
+            line.remove(before, &place);
+            line.insert(after, place);
+            names = line.spent();
+            node = parent;
+        }
     }
 
     /// The roles of the top level in or below which somebody is due something, who comes first first.
@@ -162,7 +201,7 @@ impl Tree {
         let of = of.map(|role| role.ancestors().next().unwrap_or_else(|| role.clone()));
         let nodes: Vec<usize> = match of {
             Some(role) => self.role(&role).into_iter().collect(),
-            None => self.children(ROOT).collect(),
+            None => self.children(ROOT, Lookout::ALL).collect(),
         };
         for node in nodes {
             let place = self.place(node);
@@ -189,8 +228,10 @@ impl Tree {
             if parent == ROOT && self.due.remove(&before) {
                 self.due.insert(after);
             }
-            self.nodes[parent].children.remove(&before);
-            self.nodes[parent].children.insert(after);
+            let spent = self.nodes[node].spent;
+            let line = &mut self.nodes[parent].children;
+            line.remove(spent, &before);
+            line.insert(spent, after);
             node = parent;
         }
     }
@@ -252,8 +293,9 @@ impl Tree {
 
 impl Node {
     fn new(kind: Kind, parent: usize, weight: f64, depth: usize) -> Self {
-        let (held, children) = (Quantities::default(), BTreeSet::new());
-        Self { kind, parent, weight, depth, held, offers: 0, children }
+        let (held, children) = (Quantities::default(), Line::default());
+        let (spent, account) = (Names::default(), None);
+        Self { kind, parent, weight, depth, held, offers: 0, children, spent, account }
     }
 
     fn hold(&mut self, holding: &Holding) {

@@ -7,6 +7,8 @@ mod headroom;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod plain;
+#[cfg(test)]
 mod rules;
 mod set;
 

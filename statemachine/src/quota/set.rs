@@ -121,7 +121,7 @@ fn check_hierarchy(next: &State) -> Result<(), Rejection> {
     let unused = Headroom::empty(next);
     for (role, quota) in &next.quotas {
         for (name, limit) in &quota.limits {
-            let guaranteed = Scalar(unused.needs(role, name, None));
+            let guaranteed = Scalar(unused.needs(role, name));
             if guaranteed > *limit {
                 return Err(invalid(format!(
                     "Invalid QuotaConfig for role '{role}': it and the roles below it are guaranteed \

@@ -145,6 +145,12 @@ impl Resources {
         Self(Arc::new(self.iter().filter(|resource| wanted(resource)).cloned().collect()))
     }
 
+    /// Each as `part` makes it, or not at all. A part is of the same kind as what it is a part of.
+    #[must_use]
+    pub(crate) fn cut(&self, part: impl FnMut(&Resource) -> Option<Resource>) -> Self {
+        Self(Arc::new(self.iter().filter_map(part).collect()))
+    }
+
     /// A name of which there are both revocable and other resources: no task may have such
     /// (semantics 129).
     pub fn mixed(&self) -> Option<&Name> {
