@@ -127,6 +127,7 @@ mod tests {
         assert_eq!(container.to_string(), "parent.child");
     }
 
+    /// semantics 138
     #[test]
     fn ids_can_be_names_of_files() {
         for id in ["a", "a.b", "a b", "...", "-", "ü", &"x".repeat(MAX_ID_BYTES)] {
@@ -135,8 +136,11 @@ mod tests {
         for id in ["", ".", "..", "a/b", "a\\b", "a\nb", "\u{7f}", &"x".repeat(MAX_ID_BYTES + 1)] {
             assert!(validate(id).is_err(), "{id:?}");
         }
+        let error = validate("a/b").unwrap_err().to_string();
+        assert_eq!(error, "'a/b' contains invalid characters");
     }
 
+    /// semantics 139
     #[test]
     fn ids_of_containers_have_stricter_rules_and_parents() {
         let check = |id: &str| validate_container(&id.into());

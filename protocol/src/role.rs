@@ -44,6 +44,7 @@ fn problem(role: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    /// semantics 135
     #[test]
     fn names_are_checked_component_by_component() {
         for role in ["*", "a", "a/b", "a/b-c/d", "...", "a*", "ä", "a.b"] {
@@ -51,7 +52,7 @@ mod tests {
         }
         for role in [
             "", "/", "/a", "a/", "a//b", ".", "..", "a/..", "a/*", "*/a", "-a", "a/-b", "a b",
-            "a\t", "\n", "a\u{b}", "a\u{7f}",
+            "a\t", "\n", "a\u{b}", "a\u{c}", "a\r", "a\u{7f}", "a/./b", "*/*",
         ] {
             assert!(validate(role).is_err(), "{role:?}");
         }
@@ -65,6 +66,7 @@ mod tests {
         );
     }
 
+    /// semantics 136
     #[test]
     fn sub_roles_lie_below_a_slash() {
         assert!(is_strict_subrole("a/b", "a"));

@@ -108,6 +108,7 @@ mod tests {
         );
     }
 
+    /// semantics 132
     #[test]
     fn dynamic_reservation() {
         check(
@@ -123,6 +124,7 @@ mod tests {
         );
     }
 
+    /// semantics 131, 132
     #[test]
     fn a_stack_of_reservations_has_no_old_format() {
         let stack =
@@ -164,6 +166,7 @@ mod tests {
     }
 
     proptest! {
+        /// semantics 86
         #[test]
         fn no_conversion_loses_anything(reservations in prop::collection::vec(reservation(), 0..3)) {
             let stack = Resource { reservations, ..cpus("") };

@@ -24,61 +24,62 @@ pub struct ResourceError {
     pub problem: Problem,
 }
 
-/// What can be wrong with a resource.
+/// What can be wrong with a resource. Each text begins with what clients know from Mesos, where they
+/// can know it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the texts say it")]
 pub enum Problem {
-    #[error("its name is empty")]
+    #[error("Empty resource name")]
     NoName,
-    #[error("exactly the value that its type names must be set")]
-    WrongValue,
-    #[error("a resource cannot be text")]
+    #[error("Invalid {0} resource: '{0}' must be set, and no other value")]
+    WrongValue(&'static str),
+    #[error("Unsupported resource type: it must be SCALAR, RANGES or SET, not TEXT")]
     Text,
-    #[error("a scalar must be greater than 0, or 0 itself, after rounding to 3 decimals")]
+    #[error("Invalid scalar resource: value <= 0 after rounding to 3 decimals, and not 0 before")]
     NotPositive,
-    #[error("a scalar must not be larger than {MAX_SCALAR}")]
+    #[error("Invalid scalar resource: value > {MAX_SCALAR}")]
     TooLarge,
-    #[error("gpus must be whole")]
+    #[error("The 'gpus' resource must be an unsigned integer")]
     NotWhole,
-    #[error("range {0}-{1} ends before it begins")]
+    #[error("Invalid ranges resource: begin > end in {0}-{1}")]
     BackwardRange(u64, u64),
-    #[error("its ranges overlap at {0}")]
+    #[error("Invalid ranges resource: overlapping ranges at {0}")]
     OverlappingRanges(u64),
-    #[error("its set holds '{0}' twice")]
+    #[error("Invalid set resource: duplicated elements, such as '{0}'")]
     RepeatedItem(String),
     #[error(transparent)]
     Role(#[from] RoleError),
-    #[error("role '*' cannot be reserved for")]
-    ReservedForNobody,
-    #[error("a reservation in the old format must have neither type nor role")]
+    #[error("Invalid reservation: role \"*\" cannot be {0} reserved")]
+    ReservedForNobody(&'static str),
+    #[error("Invalid reservation: 'reservation' must have neither 'type' nor 'role'")]
     OldReservationWithRole,
-    #[error("each reservation must have a type and a role")]
+    #[error("Invalid reservation: each of 'reservations' must have a 'type' and a 'role'")]
     IncompleteReservation,
-    #[error("only the first of several reservations may be static")]
+    #[error("Invalid reservation: only the first of several may be STATIC")]
     StaticRefinement,
-    #[error("role '{0}' does not lie below role '{1}' whose reservation it refines")]
+    #[error("Invalid reservation: role '{0}' is not a refinement of '{1}'")]
     NotARefinement(String, String),
-    #[error("its role and reservation say something else than its reservations")]
+    #[error("Invalid reservation: 'role' or 'reservation' contradict 'reservations'")]
     ContradictoryFormats,
-    #[error("only 'disk' may have disk information")]
-    DiskInfoElsewhere,
-    #[error("its disk information is empty")]
+    #[error("DiskInfo should not be set for {0} resource")]
+    DiskInfoElsewhere(String),
+    #[error("DiskInfo is set but empty")]
     EmptyDiskInfo,
-    #[error("its disk has a source of unknown type")]
+    #[error("the type of the disk's source is unknown")]
     UnknownSource,
-    #[error("a BLOCK or RAW disk has neither mount nor path")]
+    #[error("a disk source of type BLOCK or RAW must have neither 'mount' nor 'path'")]
     SourceWithRoot,
-    #[error("a volume that is not persistent is not supported")]
+    #[error("Non-persistent volume not supported")]
     VolumeWithoutPersistence,
     #[error("a persistent volume must not be revocable")]
     RevocableVolume,
     #[error("a persistent volume must be on reserved resources")]
     UnreservedVolume,
-    #[error("a persistent volume must say where it is mounted, in 'volume', and not where from")]
+    #[error("a persistent volume must have 'volume', without 'host_path'")]
     VolumeWithoutMountPoint,
-    #[error("a persistent volume must be mounted for reading and writing")]
+    #[error("a persistent volume must have mode RW")]
     ReadOnlyVolume,
-    #[error("its persistence id is invalid: {0}")]
+    #[error("the persistence id is invalid: {0}")]
     PersistenceId(id::IdError),
     #[error("only persistent volumes may be shared")]
     SharedNonVolume,
@@ -113,7 +114,9 @@ fn check_value(resource: &Resource) -> Result<(), Problem> {
             repeated.map_or(Ok(()), |item| Err(Problem::RepeatedItem(item.clone())))
         }
         (Type::Text, ..) => Err(Problem::Text),
-        _ => Err(Problem::WrongValue),
+        (Type::Scalar, ..) => Err(Problem::WrongValue("scalar")),
+        (Type::Ranges, ..) => Err(Problem::WrongValue("ranges")),
+        (Type::Set, ..) => Err(Problem::WrongValue("set")),
     }
 }
 
@@ -174,7 +177,7 @@ fn check_old_reservation(resource: &Resource) -> Result<(), Problem> {
         return Ok(());
     };
     if role == role::DEFAULT {
-        return Err(Problem::ReservedForNobody);
+        return Err(Problem::ReservedForNobody("dynamically"));
     }
     if reservation.r#type.is_some() || reservation.role.is_some() {
         return Err(Problem::OldReservationWithRole);
@@ -186,13 +189,13 @@ fn check_old_reservation(resource: &Resource) -> Result<(), Problem> {
 }
 
 fn check_reservation(reservation: &ReservationInfo) -> Result<(), Problem> {
-    let (Some(role), ReservationType::Static | ReservationType::Dynamic) =
-        (&reservation.role, reservation.r#type())
-    else {
-        return Err(Problem::IncompleteReservation);
+    let (how, role) = match (reservation.r#type(), &reservation.role) {
+        (ReservationType::Static, Some(role)) => ("statically", role),
+        (ReservationType::Dynamic, Some(role)) => ("dynamically", role),
+        (ReservationType::Unknown, _) | (_, None) => return Err(Problem::IncompleteReservation),
     };
     role::validate(role)?;
-    if role == role::DEFAULT { Err(Problem::ReservedForNobody) } else { Ok(()) }
+    if role == role::DEFAULT { Err(Problem::ReservedForNobody(how)) } else { Ok(()) }
 }
 
 fn check_refinement(outer: &ReservationInfo, inner: &ReservationInfo) -> Result<(), Problem> {
@@ -221,7 +224,7 @@ fn check_disk(resource: &Resource) -> Result<(), Problem> {
         return Ok(());
     };
     if resource.name != "disk" {
-        return Err(Problem::DiskInfoElsewhere);
+        return Err(Problem::DiskInfoElsewhere(resource.name.clone()));
     }
     check_source(disk)?;
     match (&disk.persistence, &disk.volume, &disk.source) {

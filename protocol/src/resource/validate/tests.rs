@@ -24,6 +24,7 @@ fn disk(rest: &str, expected: Option<Problem>) {
     check(&format!(r#"{{"name":"disk","type":"SCALAR","scalar":{{"value":1}},{rest}}}"#), expected);
 }
 
+/// semantics 116, 117, 125
 #[test]
 fn scalars_are_positive_after_rounding() {
     scalar("cpus", "0.0005", None);
@@ -38,14 +39,17 @@ fn scalars_are_positive_after_rounding() {
     scalar("gpus", "2.5", Some(Problem::NotWhole));
 }
 
+/// semantics 118
 #[test]
 fn the_value_is_the_one_that_the_type_names() {
-    check(r#"{"name":"a","type":"SCALAR"}"#, Some(Problem::WrongValue));
-    check(r#"{"name":"a","type":"RANGES","scalar":{"value":1}}"#, Some(Problem::WrongValue));
-    check(r#"{"name":"a","type":"SET","set":{},"scalar":{"value":1}}"#, Some(Problem::WrongValue));
+    let wrong = |name| Some(Problem::WrongValue(name));
+    check(r#"{"name":"a","type":"SCALAR"}"#, wrong("scalar"));
+    check(r#"{"name":"a","type":"RANGES","scalar":{"value":1}}"#, wrong("ranges"));
+    check(r#"{"name":"a","type":"SET","set":{},"scalar":{"value":1}}"#, wrong("set"));
     check(r#"{"name":"a","type":"TEXT"}"#, Some(Problem::Text));
 }
 
+/// semantics 119
 #[test]
 fn ranges_neither_go_backward_nor_overlap() {
     let ranges = |text: &str, expected| {
@@ -61,6 +65,7 @@ fn ranges_neither_go_backward_nor_overlap() {
     ranges(r#"{"begin":1,"end":9},{"begin":2,"end":3}"#, Some(Problem::OverlappingRanges(2)));
 }
 
+/// semantics 119
 #[test]
 fn sets_do_not_repeat_items() {
     check(r#"{"name":"s","type":"SET","set":{"item":["a","b"]}}"#, None);
@@ -70,11 +75,12 @@ fn sets_do_not_repeat_items() {
     );
 }
 
+/// semantics 121, 127
 #[test]
 fn old_reservations() {
     reserved(r#""role":"a""#, None);
     reserved(r#""role":"a","reservation":{"principal":"p"}"#, None);
-    reserved(r#""reservation":{}"#, Some(Problem::ReservedForNobody));
+    reserved(r#""reservation":{}"#, Some(Problem::ReservedForNobody("dynamically")));
     reserved(r#""role":"a","reservation":{"role":"a"}"#, Some(Problem::OldReservationWithRole));
     reserved(
         r#""role":"a","reservation":{"type":"DYNAMIC"}"#,
@@ -84,6 +90,7 @@ fn old_reservations() {
     reserved(r#""role":"a//b""#, role::validate("a//b").err().map(Problem::Role));
 }
 
+/// semantics 122, 127
 #[test]
 fn stacks_of_reservations() {
     let stack = |text: &str, expected| reserved(&format!(r#""reservations":[{text}]"#), expected);
@@ -91,7 +98,13 @@ fn stacks_of_reservations() {
     stack(r#"{"role":"a"}"#, Some(Problem::IncompleteReservation));
     stack(r#"{"type":"STATIC"}"#, Some(Problem::IncompleteReservation));
     stack(r#"{"type":"UNKNOWN","role":"a"}"#, Some(Problem::IncompleteReservation));
-    stack(r#"{"type":"STATIC","role":"*"}"#, Some(Problem::ReservedForNobody));
+    stack(r#"{"type":"STATIC","role":"*"}"#, Some(Problem::ReservedForNobody("statically")));
+    stack(r#"{"type":"DYNAMIC","role":"*"}"#, Some(Problem::ReservedForNobody("dynamically")));
+    stack(r#"{"type":"DYNAMIC","role":"a b"}"#, role::validate("a b").err().map(Problem::Role));
+    stack(
+        r#"{"type":"DYNAMIC","role":"a"},{"type":"DYNAMIC","role":"a"}"#,
+        Some(Problem::NotARefinement("a".to_owned(), "a".to_owned())),
+    );
     stack(
         r#"{"type":"DYNAMIC","role":"a"},{"type":"STATIC","role":"a/b"}"#,
         Some(Problem::StaticRefinement),
@@ -106,6 +119,7 @@ fn stacks_of_reservations() {
     );
 }
 
+/// semantics 123
 #[test]
 fn formats_that_stand_together_agree() {
     let one = r#""reservations":[{"type":"DYNAMIC","role":"a","principal":"p"}]"#;
@@ -115,19 +129,27 @@ fn formats_that_stand_together_agree() {
         reserved(&format!("{one},{rest}"), Some(Problem::ContradictoryFormats));
     }
     let two = r#""reservations":[{"type":"STATIC","role":"a"},{"type":"DYNAMIC","role":"a/b"}]"#;
-    reserved(&format!(r#"{two},"role":"a""#), Some(Problem::ContradictoryFormats));
+    for rest in [r#""role":"a""#, r#""role":"a/b""#, r#""reservation":{}"#] {
+        reserved(&format!("{two},{rest}"), Some(Problem::ContradictoryFormats));
+    }
 }
 
+/// semantics 120, 126
 #[test]
 fn disk_sources() {
     disk(r#""disk":{"source":{"type":"MOUNT","mount":{"root":"/m"}}}"#, None);
     disk(r#""disk":{"source":{"type":"RAW","id":"x"}}"#, None);
     disk(r#""disk":{"source":{"type":"UNKNOWN"}}"#, Some(Problem::UnknownSource));
-    disk(r#""disk":{"source":{"type":"BLOCK","path":{}}}"#, Some(Problem::SourceWithRoot));
+    for source in [r#""BLOCK","path":{}"#, r#""BLOCK","mount":{}"#, r#""RAW","mount":{}"#] {
+        let source = format!(r#""disk":{{"source":{{"type":{source}}}}}"#);
+        disk(&source, Some(Problem::SourceWithRoot));
+    }
     disk(r#""disk":{}"#, Some(Problem::EmptyDiskInfo));
-    reserved(r#""disk":{"source":{"type":"RAW"}}"#, Some(Problem::DiskInfoElsewhere));
+    let elsewhere = Problem::DiskInfoElsewhere("cpus".to_owned());
+    reserved(r#""disk":{"source":{"type":"RAW"}}"#, Some(elsewhere));
 }
 
+/// semantics 124, 126
 #[test]
 fn persistent_volumes() {
     let volume = r#""volume":{"container_path":"data","mode":"RW"}"#;
@@ -165,5 +187,34 @@ fn persistent_volumes() {
 fn errors_name_the_resource() {
     let resources = [Resource::scalar("cpus", 1.0), Resource::scalar("mem", -1.0)];
     let error = validate_all(&resources).unwrap_err().to_string();
-    assert!(error.starts_with("resource 'mem': a scalar must be greater than 0"), "{error}");
+    assert!(error.starts_with("resource 'mem': Invalid scalar resource: value <= 0"), "{error}");
+}
+
+/// What clients of Mesos may look for in a message: semantics 117 to 122, 125, 126.
+#[test]
+fn problems_are_called_what_mesos_calls_them() {
+    let owned = str::to_owned;
+    for (problem, words) in [
+        (Problem::NoName, "Empty resource name"),
+        (Problem::NotPositive, "Invalid scalar resource: value <= 0"),
+        (Problem::WrongValue("scalar"), "Invalid scalar resource"),
+        (Problem::WrongValue("ranges"), "Invalid ranges resource"),
+        (Problem::WrongValue("set"), "Invalid set resource"),
+        (Problem::Text, "Unsupported resource type"),
+        (Problem::BackwardRange(2, 1), "begin > end"),
+        (Problem::OverlappingRanges(2), "overlapping ranges"),
+        (Problem::RepeatedItem(owned("a")), "duplicated elements"),
+        (Problem::DiskInfoElsewhere(owned("cpus")), "DiskInfo should not be set for cpus resource"),
+        (
+            Problem::ReservedForNobody("dynamically"),
+            "Invalid reservation: role \"*\" cannot be dynamically reserved",
+        ),
+        (Problem::NotARefinement(owned("b"), owned("a")), "role 'b' is not a refinement of 'a'"),
+        (Problem::NotWhole, "The 'gpus' resource must be an unsigned integer"),
+        (Problem::VolumeWithoutPersistence, "Non-persistent volume not supported"),
+        (Problem::EmptyDiskInfo, "DiskInfo is set but empty"),
+    ] {
+        let text = problem.to_string();
+        assert!(text.contains(words), "{text}");
+    }
 }
