@@ -4,6 +4,7 @@
 use http::{Response, StatusCode};
 use protocol::google::Duration;
 use protocol::v1::master::Call;
+use protocol::v1::master::call::Type;
 use statemachine::agent::{Deactivate, DrainAgent, MarkGone, Reactivate};
 use statemachine::{AgentId, Command, Rejection};
 
@@ -17,7 +18,7 @@ pub(super) async fn answer(
     term: u64,
     call: Call,
 ) -> Result<Response<Body>, Refusal> {
-    let is_gone = call.mark_agent_gone.is_some();
+    let is_gone = call.r#type() == Type::MarkAgentGone;
     let unknown = |name: &str| {
         if is_gone {
             Refusal::Unknown(format!("No agent found with ID '{name}'"))
@@ -35,27 +36,29 @@ pub(super) async fn answer(
     }
 }
 
-/// The agent that a call names; empty for calls that name none.
-fn agent_id(call: &Call) -> &str {
-    let gone = call.mark_agent_gone.as_ref().map(|it| &it.agent_id);
-    let drain = call.drain_agent.as_ref().map(|it| &it.agent_id);
-    let deactivate = call.deactivate_agent.as_ref().map(|it| &it.agent_id);
-    let reactivate = call.reactivate_agent.as_ref().map(|it| &it.agent_id);
-    gone.or(drain).or(deactivate).or(reactivate).map_or("", |id| &id.value)
+/// The agent that a call names, in the part of its type; empty for calls that name none.
+pub(super) fn agent_id(call: &Call) -> &str {
+    let id = match call.r#type() {
+        Type::DrainAgent => call.drain_agent.as_ref().map(|it| &it.agent_id),
+        Type::DeactivateAgent => call.deactivate_agent.as_ref().map(|it| &it.agent_id),
+        Type::ReactivateAgent => call.reactivate_agent.as_ref().map(|it| &it.agent_id),
+        _ => call.mark_agent_gone.as_ref().map(|it| &it.agent_id),
+    };
+    id.map_or("", |id| &id.value)
 }
 
-fn command(agent: AgentId, call: &Call) -> Result<Command, String> {
-    if let Some(drain) = &call.drain_agent {
-        let max_grace_ns = drain.max_grace_period.as_ref().map(nanoseconds).transpose()?;
-        let mark_gone = drain.mark_gone();
-        return Ok(DrainAgent { agent, max_grace_ns, mark_gone }.into());
-    }
-    Ok(if call.deactivate_agent.is_some() {
-        Deactivate { agent }.into()
-    } else if call.reactivate_agent.is_some() {
-        Reactivate { agent }.into()
-    } else {
-        MarkGone { agent }.into()
+pub(super) fn command(agent: AgentId, call: &Call) -> Result<Command, String> {
+    Ok(match call.r#type() {
+        Type::DrainAgent => {
+            let drain = call.drain_agent.as_ref();
+            let max_grace = drain.and_then(|drain| drain.max_grace_period.as_ref());
+            let max_grace_ns = max_grace.map(nanoseconds).transpose()?;
+            let mark_gone = drain.is_some_and(|drain| drain.mark_gone());
+            DrainAgent { agent, max_grace_ns, mark_gone }.into()
+        }
+        Type::DeactivateAgent => Deactivate { agent }.into(),
+        Type::ReactivateAgent => Reactivate { agent }.into(),
+        _ => MarkGone { agent }.into(),
     })
 }
 
@@ -88,5 +91,29 @@ mod tests {
         check(0, -1, None);
         check(i64::MAX, 0, None);
         check(9_223_372_036, 999_999_999, None);
+    }
+
+    /// A call that brings the parts of other types as well does what its own says.
+    #[test]
+    fn the_type_of_a_call_says_what_it_is() {
+        let agent = AgentId(7);
+        let all = ["mark_agent_gone", "drain_agent", "deactivate_agent", "reactivate_agent"];
+        let expected: [Command; 4] = [
+            MarkGone { agent }.into(),
+            DrainAgent { agent, max_grace_ns: None, mark_gone: false }.into(),
+            Deactivate { agent }.into(),
+            Reactivate { agent }.into(),
+        ];
+        for (name, expected) in all.iter().zip(expected) {
+            let part = |it: &&str| {
+                let id = if it == name { "mine" } else { "another" };
+                format!(r#""{it}":{{"agent_id":{{"value":"{id}"}}}}"#)
+            };
+            let parts: Vec<_> = all.iter().map(part).collect();
+            let text = format!(r#"{{"type":"{}",{}}}"#, name.to_uppercase(), parts.join(","));
+            let call: Call = protocol::json::from_slice(text.as_bytes()).expect("a call");
+            assert_eq!(agent_id(&call), "mine", "{text}");
+            assert_eq!(command(agent, &call), Ok(expected), "{text}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use protocol::json::{self, JsonError};
 use protocol::v1::MachineId;
 use protocol::v1::maintenance::Schedule;
 use protocol::v1::master::Call;
+use protocol::v1::master::call::Type;
 use statemachine::Command;
 use statemachine::maintenance::{StartMaintenance, StopMaintenance, UpdateSchedule};
 
@@ -24,16 +25,25 @@ pub(super) async fn answer(
     term: u64,
     call: Call,
 ) -> Result<Response<Body>, Refusal> {
-    let machines = |ids: &[MachineId]| convert::read_machines(ids);
-    let command: Command = if let Some(update) = &call.update_maintenance_schedule {
-        UpdateSchedule { windows: convert::read_schedule(&update.schedule) }.into()
-    } else if let Some(start) = &call.start_maintenance {
-        StartMaintenance { machines: machines(&start.machines) }.into()
-    } else {
-        let stop = call.stop_maintenance.unwrap_or_default();
-        StopMaintenance { machines: machines(&stop.machines) }.into()
-    };
-    change(master, term, command).await
+    change(master, term, command(call)).await
+}
+
+/// What a call of its type asks for.
+pub(super) fn command(call: Call) -> Command {
+    match call.r#type() {
+        Type::StartMaintenance => {
+            let start = call.start_maintenance.unwrap_or_default();
+            StartMaintenance { machines: convert::read_machines(&start.machines) }.into()
+        }
+        Type::StopMaintenance => {
+            let stop = call.stop_maintenance.unwrap_or_default();
+            StopMaintenance { machines: convert::read_machines(&stop.machines) }.into()
+        }
+        _ => {
+            let update = call.update_maintenance_schedule.unwrap_or_default();
+            UpdateSchedule { windows: convert::read_schedule(&update.schedule) }.into()
+        }
+    }
 }
 
 /// Answers one of the endpoints.

@@ -5,6 +5,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 use protocol::v1::Resource;
 use protocol::v1::master::Call;
+use protocol::v1::master::call::Type;
 use statemachine::Reply;
 use statemachine::operation::{Operate, Request};
 
@@ -29,31 +30,35 @@ pub(super) async fn answer(
     operate(master, term, headers, (&agent, request)).await
 }
 
-/// The agent that a call names, and what to do with its resources.
-fn read(call: &Call) -> Option<(String, Request)> {
-    if let Some(it) = &call.reserve_resources {
-        let request = operation::reserve(&it.source, &it.resources);
-        return Some((it.agent_id.value.clone(), request));
-    }
-    if let Some(it) = &call.unreserve_resources {
-        let request = Request::Unreserve(operation::given(&it.resources));
-        return Some((it.agent_id.value.clone(), request));
-    }
-    if let Some(it) = &call.create_volumes {
-        let request = Request::Create(operation::given(&it.volumes));
-        return Some((it.agent_id.value.clone(), request));
-    }
-    if let Some(it) = &call.destroy_volumes {
-        let request = Request::Destroy(operation::given(&it.volumes));
-        return Some((it.agent_id.value.clone(), request));
-    }
-    if let Some(it) = &call.grow_volume {
-        let request = operation::grow(&it.volume, &it.addition);
-        return Some((it.agent_id.as_ref()?.value.clone(), request));
-    }
-    let it = call.shrink_volume.as_ref()?;
-    let request = operation::shrink(&it.volume, it.subtract);
-    Some((it.agent_id.as_ref()?.value.clone(), request))
+/// The agent that a call names, and what to do with its resources, in the part of its type.
+pub(super) fn read(call: &Call) -> Option<(String, Request)> {
+    let (agent, request) = match call.r#type() {
+        Type::ReserveResources => {
+            let it = call.reserve_resources.as_ref()?;
+            (&it.agent_id, operation::reserve(&it.source, &it.resources, None))
+        }
+        Type::UnreserveResources => {
+            let it = call.unreserve_resources.as_ref()?;
+            (&it.agent_id, Request::Unreserve(operation::given(&it.resources, None)))
+        }
+        Type::CreateVolumes => {
+            let it = call.create_volumes.as_ref()?;
+            (&it.agent_id, Request::Create(operation::given(&it.volumes, None)))
+        }
+        Type::DestroyVolumes => {
+            let it = call.destroy_volumes.as_ref()?;
+            (&it.agent_id, Request::Destroy(operation::given(&it.volumes, None)))
+        }
+        Type::GrowVolume => {
+            let it = call.grow_volume.as_ref()?;
+            (it.agent_id.as_ref()?, operation::grow(&it.volume, &it.addition, None))
+        }
+        _ => {
+            let it = call.shrink_volume.as_ref()?;
+            (it.agent_id.as_ref()?, operation::shrink(&it.volume, it.subtract, None))
+        }
+    };
+    Some((agent.value.clone(), request))
 }
 
 /// The classic form: `slaveId=ID&resources=JSON`, or `volumes=JSON` (semantics 169).
@@ -75,10 +80,14 @@ pub(super) async fn answer_form(
     };
     let agent = part("slaveId")?;
     let request = match endpoint {
-        Endpoint::Reserve => Request::Reserve(operation::given(&list(&part("resources")?)?)),
-        Endpoint::Unreserve => Request::Unreserve(operation::given(&list(&part("resources")?)?)),
-        Endpoint::CreateVolumes => Request::Create(operation::given(&list(&part("volumes")?)?)),
-        _ => Request::Destroy(operation::given(&list(&part("volumes")?)?)),
+        Endpoint::Reserve => Request::Reserve(operation::given(&list(&part("resources")?)?, None)),
+        Endpoint::Unreserve => {
+            Request::Unreserve(operation::given(&list(&part("resources")?)?, None))
+        }
+        Endpoint::CreateVolumes => {
+            Request::Create(operation::given(&list(&part("volumes")?)?, None))
+        }
+        _ => Request::Destroy(operation::given(&list(&part("volumes")?)?, None)),
     };
     operate(master, term, &parts.headers, (&agent, request)).await
 }
