@@ -65,6 +65,7 @@ async fn report(agent: &Agent, group: &LaunchGroup, task: &TaskInfo, state: Task
     agent.say(from_agent::Message::Update(update)).await;
 }
 
+/// semantics 95
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_reaches_its_agent_as_one() {
     let cluster = Cluster::start(1).await;

@@ -127,7 +127,7 @@ async fn it_is_explained_who_is_offered_what() {
     }
 }
 
-/// semantics 24, 43 to 54
+/// semantics 24, 43, 44, 48, 50, 53, 54
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scheduler_calls_are_checked_in_order() {
     let cluster = Cluster::start(1).await;
@@ -136,17 +136,39 @@ async fn scheduler_calls_are_checked_in_order() {
     let id = &scheduler.framework_id;
     let path = "/api/v1/scheduler";
     let known = format!(r#"{{"type":"REVIVE","framework_id":{{"value":"{id}"}}}}"#);
+    // in this order: each request breaks all the rules that come after the one it is refused for
+    let again = json!({"type": "SUBSCRIBE", "subscribe": {"framework_info": info("again")}});
+    let (again, stream) = (again.to_string(), ("mesos-stream-id", "x"));
+    let html = ("accept", "text/html");
+    for (method, headers, body, status) in [
+        ("PUT", vec![("content-type", "text/plain"), html, stream], "{", 405),
+        ("POST", vec![html, stream], "{", 400),
+        ("POST", vec![("content-type", "text/plain"), html, stream], "{", 415),
+        ("POST", vec![JSON, html, stream], "{", 400),
+        ("POST", vec![JSON, html, stream], r#"{"type":"SUBSCRIBE"}"#, 400),
+        ("POST", vec![JSON, html, stream], again.as_str(), 406),
+        ("POST", vec![JSON, stream], again.as_str(), 400),
+    ] {
+        let answer = send(&address, request(method, path, &headers, body.to_owned())).await;
+        assert_eq!(answer.status, status, "{method} {headers:?} {body}: {}", answer.text());
+    }
     let answer = post(&address, path, r#"{"type":"REVIVE"}"#).await;
     assert_eq!(answer.status, 400);
-    assert!(answer.text().starts_with("Failed to validate scheduler::Call: "));
+    let expected = "Failed to validate scheduler::Call: Expecting 'framework_id' to be present";
+    assert_eq!(answer.text(), expected);
     let answer = post(&address, path, r#"{"type":"REVIVE","framework_id":{"value":"x"}}"#).await;
     assert_eq!((answer.status, answer.text().as_str()), (400, "Framework cannot be found"));
     let answer = post(&address, path, &known).await;
-    assert_eq!(answer.status, 400, "semantics 53: {}", answer.text());
+    let expected = "All non-subscribe calls should include the 'Mesos-Stream-Id' header";
+    assert_eq!((answer.status, answer.text().as_str()), (400, expected));
     let wrong = [JSON, ("mesos-stream-id", "wrong")];
     let answer = send(&address, request("POST", path, &wrong, known.clone())).await;
     assert_eq!(answer.status, 400);
-    assert!(answer.text().contains("'wrong'"), "{}", answer.text());
+    let expected = format!(
+        "The stream ID 'wrong' included in this request didn't match the stream ID currently \
+         associated with framework ID {id}"
+    );
+    assert_eq!(answer.text(), expected);
     scheduler.accepted(json!({"type": "REVIVE"})).await;
     scheduler.accepted(json!({"type": "SUPPRESS"})).await;
     scheduler
@@ -157,10 +179,38 @@ async fn scheduler_calls_are_checked_in_order() {
     let subscribe = json!({"type": "SUBSCRIBE", "subscribe": {"framework_info": info("again")}});
     let headers = [JSON, ("mesos-stream-id", "x")];
     let answer = send(&address, request("POST", path, &headers, subscribe.to_string())).await;
-    assert_eq!(answer.status, 400, "semantics 48");
-    let headers = [JSON, ("accept", "text/html")];
-    let answer = send(&address, request("POST", path, &headers, subscribe.to_string())).await;
-    assert_eq!(answer.status, 406);
+    let expected = "Subscribe calls should not include the 'Mesos-Stream-Id' header";
+    assert_eq!((answer.status, answer.text().as_str()), (400, expected));
+}
+
+/// semantics 49, 52, 56
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_has_an_id_of_its_own_and_begins_with_subscribed() {
+    let cluster = Cluster::start(1).await;
+    let address = cluster.leader().await;
+    let mut first = Scheduler::try_subscribe(&address, info("first")).await;
+    let subscribed = first.next().await.expect("an event");
+    assert_eq!(subscribed["type"], "SUBSCRIBED");
+    let subscribed = &subscribed["subscribed"];
+    assert_eq!(subscribed["heartbeat_interval_seconds"], 15.0);
+    assert_eq!(subscribed["master_info"]["address"]["ip"], "127.0.0.1", "{subscribed}");
+    assert_eq!(first.next().await.expect("an event")["type"], "HEARTBEAT");
+    let second = Scheduler::subscribe(&address, info("second")).await;
+    for id in [&first.stream_id, &second.stream_id] {
+        let groups: Vec<_> = id.split('-').map(str::len).collect();
+        assert_eq!(groups, [8, 4, 4, 4, 12], "{id}");
+    }
+    assert_ne!(first.stream_id, second.stream_id);
+
+    let (id, stream_id) = (second.framework_id.clone(), second.stream_id.clone());
+    drop(second);
+    let refused = || async {
+        let headers = [JSON, ("mesos-stream-id", stream_id.as_str())];
+        let call = format!(r#"{{"type":"REVIVE","framework_id":{{"value":"{id}"}}}}"#);
+        let answer = send(&address, request("POST", "/api/v1/scheduler", &headers, call)).await;
+        (answer.status, answer.text().as_str()) == (403, "Framework is not subscribed")
+    };
+    world::eventually("the framework to be known as away", refused).await;
 }
 
 /// semantics 55, 59, 60, 61
@@ -358,7 +408,7 @@ async fn views_have_the_shape_of_real_ones() {
     }
 }
 
-/// semantics 297, 298
+/// semantics 94, 297, 298
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operators_hear_what_happens() {
     let cluster = Cluster::start(1).await;
@@ -383,7 +433,7 @@ async fn operators_hear_what_happens() {
     let offer = scheduler.offer().await;
     scheduler.launch(&offer, "t1").await;
     let added = operator.expect("TASK_ADDED").await;
-    assert_eq!(added["task_added"]["task"]["state"], "TASK_STAGING", "semantics 94");
+    assert_eq!(added["task_added"]["task"]["state"], "TASK_STAGING");
     let launch = agent.launch().await;
     agent.report(&launch, protocol::v1::TaskState::TaskRunning).await;
     let updated = operator.expect("TASK_UPDATED").await;

@@ -80,7 +80,7 @@ async fn an_operation_with_an_id_is_followed_to_its_end() {
     assert_eq!(status["state"], "OPERATION_UNKNOWN", "it is over and acknowledged: {answer}");
 }
 
-/// semantics 166 to 169, 309; gaps 30
+/// semantics 159, 166, 167, 169, 309; gaps 30
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operators_reserve_and_make_volumes() {
     let cluster = Cluster::start(1).await;
@@ -101,17 +101,36 @@ async fn operators_reserve_and_make_volumes() {
     assert_eq!(call("GROW_VOLUME", grown).await.status, 202);
     let shrunk = json!({"volume": volume(80.0, "db"), "subtract": {"value": 30.0}});
     assert_eq!(call("SHRINK_VOLUME", shrunk).await.status, 202);
-    assert_eq!(call("UNRESERVE_RESOURCES", space.clone()).await.status, 409);
+    let in_use = call("UNRESERVE_RESOURCES", space.clone()).await;
+    assert_eq!(in_use.status, 409);
+    assert!(in_use.text().contains("is not free on agent"), "{}", in_use.text());
     let gone = json!({"volumes": [volume(50.0, "db")]});
     assert_eq!(call("DESTROY_VOLUMES", gone).await.status, 202);
     assert_eq!(call("UNRESERVE_RESOURCES", space).await.status, 202);
+
+    for name in ["GROW_VOLUME", "SHRINK_VOLUME"] {
+        let mut part = json!({"volume": volume(64.0, "db"), "subtract": {"value": 1.0}});
+        part["addition"] = reserved("disk", 1.0, "db");
+        let refused = operator(&address, &json!({"type": name, name.to_lowercase(): part})).await;
+        assert_eq!(refused.status, 400, "{}", refused.text());
+        assert!(refused.text().contains("'agent_id' is not set"), "{}", refused.text());
+    }
+    let star = call("RESERVE_RESOURCES", json!({"resources": [reserved("cpus", 1.0, "*")]})).await;
+    let expected = format!("Invalid RESERVE operation on agent {}: ", agent.id);
+    assert_eq!(star.status, 400);
+    assert!(star.text().starts_with(&expected), "{}", star.text());
+    let mut allocated = reserved("cpus", 1.0, "db");
+    allocated["allocation_info"] = json!({"role": "db"});
+    let refused = call("RESERVE_RESOURCES", json!({"resources": [allocated]})).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("'allocation_info'"), "{}", refused.text());
 
     let unknown = json!({"type": "RESERVE_RESOURCES", "reserve_resources": {
         "agent_id": {"value": "nobody"}, "resources": [reserved("disk", 1.0, "db")],
     }});
     let refused = operator(&address, &unknown).await;
     assert_eq!(refused.status, 400);
-    assert!(refused.text().contains("No agent found"), "{}", refused.text());
+    assert_eq!(refused.text(), "No agent found with specified ID");
 
     let form = |id: &str| {
         let resources = json!([reserved("cpus", 1.0, "db")]).to_string();
@@ -121,9 +140,11 @@ async fn operators_reserve_and_make_volumes() {
     assert_eq!(reserve.status, 202, "{}", reserve.text());
     let unreserve = world::http::post(&address, "/master/unreserve", &form(&agent.id)).await;
     assert_eq!(unreserve.status, 202, "{}", unreserve.text());
-    let refused = world::http::post(&address, "/reserve", "resources=[]").await;
-    assert_eq!(refused.status, 400);
-    assert!(refused.text().contains("slaveId"), "{}", refused.text());
+    let missing = "Missing 'slaveId' query parameter in the request body";
+    for (path, form) in [("/reserve", "resources=[]"), ("/destroy-volumes", "volumes=[]")] {
+        let refused = world::http::post(&address, path, form).await;
+        assert_eq!((refused.status, refused.text().as_str()), (400, missing));
+    }
 }
 
 /// semantics 54, 63, 73
@@ -236,7 +257,7 @@ async fn operators_set_quotas() {
     assert_eq!(shown["get_quota"], json!({"status": {}}));
 }
 
-/// semantics 62, 67, 71, 72, 178
+/// semantics 62, 67, 71, 72, 73, 178
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frameworks_say_what_they_want_to_be_offered() {
     let cluster = Cluster::start(1).await;

@@ -25,8 +25,18 @@ impl Capabilities {
 
 /// v1 `AgentInfo.Capability.Type` numbers that decisions look at.
 pub mod agent {
+    /// Takes reservations for roles below others.
+    pub const HIERARCHICAL_ROLE: i32 = 2;
+    /// Takes several reservations on one resource.
+    pub const RESERVATION_REFINEMENT: i32 = 3;
+    /// Keeps volumes that change their size.
+    pub const RESIZE_VOLUME: i32 = 5;
+    /// Confirms operations that have an id.
+    pub const AGENT_OPERATION_FEEDBACK: i32 = 6;
     /// Can be told to drain.
     pub const AGENT_DRAINING: i32 = 7;
+    /// Bounds tasks above what they request.
+    pub const TASK_RESOURCE_LIMITS: i32 = 8;
 }
 
 /// v1 `FrameworkInfo.Capability.Type` numbers that decisions look at.

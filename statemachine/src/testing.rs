@@ -170,7 +170,8 @@ impl World {
                 hostname: "node".into(),
                 address: "127.0.0.1:5051".into(),
                 version: "0.1.0".into(),
-                capabilities: Capabilities::default().with(crate::agent_capability::AGENT_DRAINING),
+                // all that an agent of today has
+                capabilities: (1..=8).fold(Capabilities::default(), Capabilities::with),
                 resources: resources(text),
                 attributes: Vec::new(),
                 domain: None,

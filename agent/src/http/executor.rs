@@ -105,6 +105,18 @@ fn validate_status(status: &v1::TaskStatus, executor: &ExecutorKey) -> Result<()
     if status.state() == v1::TaskState::TaskStaging {
         return Err("TASK_STAGING is no state that an executor may report".to_owned());
     }
+    if let Some(check) = &status.check_status {
+        use v1::check_info::Type;
+        let fits = match check.r#type() {
+            Type::Command => check.command.is_some(),
+            Type::Http => check.http.is_some(),
+            Type::Tcp => check.tcp.is_some(),
+            Type::Unknown => false,
+        };
+        if !fits {
+            return Err("'check_status' does not hold what its type names".to_owned());
+        }
+    }
     match &status.executor_id {
         Some(id) if id.value != executor.executor_id => Err(format!(
             "'executor_id' of the status is '{id}', and of the call '{}'",
@@ -174,6 +186,7 @@ mod tests {
         assert_eq!(result.is_ok(), is_valid, "{result:?}");
     }
 
+    /// semantics 158
     #[test]
     fn updates_are_held_to_their_shape() {
         check(|_| {}, true);
@@ -185,6 +198,16 @@ mod tests {
         check(|status| status.source = None, false);
         check(|status| status.source = Some(Source::Agent.into()), false);
         check(|status| status.state = v1::TaskState::TaskStaging.into(), false);
+        for kind in [v1::check_info::Type::Command, v1::check_info::Type::Unknown] {
+            let of = |command| v1::CheckStatusInfo {
+                r#type: Some(kind.into()),
+                command,
+                ..Default::default()
+            };
+            let whole = kind == v1::check_info::Type::Command;
+            check(|status| status.check_status = Some(of(None)), false);
+            check(|status| status.check_status = Some(of(Some(Default::default()))), whole);
+        }
     }
 
     #[test]

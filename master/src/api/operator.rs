@@ -81,7 +81,7 @@ pub(super) async fn answer(
 }
 
 /// Checks that a call has the part that its type needs, even when that is empty (semantics 308).
-fn check(call: &Call) -> Result<Type, String> {
+pub(super) fn check(call: &Call) -> Result<Type, String> {
     let missing = |part: &str| Err(format!("Expecting '{part}' to be present"));
     let Some(r#type) = call.r#type.and_then(|number| Type::try_from(number).ok()) else {
         return missing("type");

@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use protocol::role;
 use protocol::v1::master::Call;
-use protocol::v1::master::call::Type;
+use protocol::v1::master::call::{Type, UpdateQuota};
 use protocol::v1::quota::{QuotaConfig, QuotaInfo, QuotaRequest, QuotaStatus};
 use protocol::v1::{Resource, value};
 use statemachine::quota::{Amounts, Before, Quota, SetQuotas};
@@ -50,18 +50,22 @@ pub(super) async fn answer(
     if call.r#type == Some(Type::RemoveQuota as i32) {
         return remove(master, term, &call.remove_quota.unwrap_or_default().role).await;
     }
-    let update = call.update_quota.unwrap_or_default();
-    let quotas = update.quota_configs.iter().map(read_config).collect::<Result<_, _>>();
-    let quotas: Vec<(Role, Quota)> = quotas.map_err(Refusal::BadRequest)?;
-    let mut roles = BTreeSet::new();
-    if let Some((role, _)) = quotas.iter().find(|(role, _)| !roles.insert(role)) {
-        return Err(Refusal::BadRequest(format!("UPDATE_QUOTA names role '{role}' twice")));
-    }
-    let force = update.force.unwrap_or(false);
-    match ask(master, term, SetQuotas { quotas, force, before: Before::Any }).await? {
+    let command = command(&call.update_quota.unwrap_or_default()).map_err(Refusal::BadRequest)?;
+    match ask(master, term, command).await? {
         Err(Rejection::Conflict(text)) => Err(Refusal::BadRequest(text.to_string())),
         answered => answered.map(|()| status(StatusCode::OK)).map_err(Refusal::from),
     }
+}
+
+/// What an `UPDATE_QUOTA` asks for, or what is wrong with it.
+pub(super) fn command(update: &UpdateQuota) -> Result<SetQuotas, String> {
+    let quotas: Vec<(Role, Quota)> =
+        update.quota_configs.iter().map(read_config).collect::<Result<_, _>>()?;
+    let mut roles = BTreeSet::new();
+    if let Some((role, _)) = quotas.iter().find(|(role, _)| !roles.insert(role)) {
+        return Err(format!("UPDATE_QUOTA names role '{role}' twice"));
+    }
+    Ok(SetQuotas { quotas, force: update.force.unwrap_or(false), before: Before::Any })
 }
 
 async fn ask(

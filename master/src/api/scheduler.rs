@@ -13,7 +13,7 @@ use protocol::pb::Checked;
 use protocol::v1::scheduler::Call;
 use protocol::v1::scheduler::call::{Subscribe, Type, UpdateFramework};
 use statemachine::{
-    Command, FrameworkId, Rejection, State, framework, maintenance, offer, operation, task,
+    Command, FrameworkId, Rejection, Session, State, framework, maintenance, offer, operation, task,
 };
 
 use super::body::{Body, Refusal, status};
@@ -38,7 +38,7 @@ pub(super) async fn answer(
     let r#type = validate::scheduler_call(&call).map_err(|fault| {
         Refusal::BadRequest(format!("Failed to validate scheduler::Call: {fault}"))
     })?;
-    tally::came(&master.counters, r#type, &call);
+    tally::came(&master.counters, counted_as(r#type, &call), &call);
     let done = carry_out(master, term, parts, (r#type, call, body.len())).await;
     tally::judged(&master.counters, r#type, done.is_ok());
     done
@@ -98,6 +98,18 @@ where
     })
 }
 
+/// An ACCEPT that neither launches nor converts anything counts as what it comes to (semantics 82).
+fn counted_as(r#type: Type, call: &Call) -> Type {
+    use protocol::v1::offer::operation::Type as OperationType;
+    let launches_nothing = |it: &protocol::v1::offer::Operation| {
+        it.r#type() == OperationType::Launch
+            && it.launch.as_ref().is_none_or(|launch| launch.task_infos.is_empty())
+    };
+    let declines =
+        call.accept.as_ref().is_some_and(|it| it.operations.iter().all(launches_nothing));
+    if r#type == Type::Accept && declines { Type::Decline } else { r#type }
+}
+
 /// The type of an answer (semantics 29, 30).
 pub(super) fn accepted(headers: &HeaderMap) -> Result<ContentType, Refusal> {
     let accept = headers.get(ACCEPT).map(|accept| accept.to_str().unwrap_or_default());
@@ -117,30 +129,8 @@ async fn subscribe(
     }
     let (stream_id, opened) = master.streams.open_scheduler(term, content_type);
     let session = opened.session;
-    let info = &subscribe.framework_info;
-    let description = convert::framework::read(info);
-    let constraints = validate::framework(info, &subscribe.suppressed_roles).and_then(|()| {
-        let given = subscribe.offer_constraints.as_ref();
-        convert::constraints::read(&description.roles, given)
-    });
-    match constraints {
-        Ok(constraints) => {
-            let command = framework::Subscribe {
-                wire_id: info
-                    .id
-                    .as_ref()
-                    .map(|id| id.value.as_str())
-                    .filter(|id| !id.is_empty())
-                    .map(Into::into),
-                description,
-                constraints,
-                suppressed: subscribe
-                    .suppressed_roles
-                    .iter()
-                    .map(|it| it.as_str().into())
-                    .collect(),
-                session,
-            };
+    match read_subscribe(&subscribe, session) {
+        Ok(command) => {
             let ticket = Ticket::Scheduler(session);
             let submitted = master.inbox.submit(term, (command.into(), bytes), None, ticket).await;
             submitted.map_err(|_| leader::lost())?;
@@ -161,6 +151,25 @@ async fn subscribe(
     Ok(response)
 }
 
+/// What a SUBSCRIBE asks for, or what is wrong with it.
+pub(super) fn read_subscribe(
+    subscribe: &Subscribe,
+    session: Session,
+) -> Result<framework::Subscribe, String> {
+    let info = &subscribe.framework_info;
+    validate::framework(info, &subscribe.suppressed_roles)?;
+    let description = convert::framework::read(info);
+    let given = subscribe.offer_constraints.as_ref();
+    let wire_id = info.id.as_ref().map(|id| id.value.as_str()).filter(|id| !id.is_empty());
+    Ok(framework::Subscribe {
+        wire_id: wire_id.map(Into::into),
+        constraints: convert::constraints::read(&description.roles, given)?,
+        description,
+        suppressed: subscribe.suppressed_roles.iter().map(|it| it.as_str().into()).collect(),
+        session,
+    })
+}
+
 /// The only call that is answered once it is done (semantics 54, 73).
 async fn update_framework(
     master: &Arc<Master>,
@@ -168,23 +177,25 @@ async fn update_framework(
     framework: FrameworkId,
     (update, bytes): (&UpdateFramework, usize),
 ) -> Result<Response<Body>, Refusal> {
-    let info = &update.framework_info;
-    validate::framework(info, &update.suppressed_roles).map_err(|fault| {
-        Refusal::BadRequest(format!("Supplied FrameworkInfo is not valid: {fault}"))
-    })?;
-    let description = convert::framework::read(info);
-    let given = update.offer_constraints.as_ref();
-    let constraints = convert::constraints::read(&description.roles, given).map_err(|fault| {
-        Refusal::BadRequest(format!("'UpdateFramework' call is not valid: {fault}"))
-    })?;
-    let command = framework::Update {
-        framework,
-        description,
-        constraints,
-        suppressed: update.suppressed_roles.iter().map(|it| it.as_str().into()).collect(),
-    };
+    let command = read_update(framework, update).map_err(Refusal::BadRequest)?;
     leader::ask(master, term, (command, bytes)).await??;
     Ok(status(StatusCode::OK))
+}
+
+/// What an `UPDATE_FRAMEWORK` asks for, or what is wrong with it.
+pub(super) fn read_update(
+    framework: FrameworkId,
+    update: &UpdateFramework,
+) -> Result<framework::Update, String> {
+    let info = &update.framework_info;
+    validate::framework(info, &update.suppressed_roles)
+        .map_err(|fault| format!("Supplied FrameworkInfo is not valid: {fault}"))?;
+    let description = convert::framework::read(info);
+    let given = update.offer_constraints.as_ref();
+    let constraints = convert::constraints::read(&description.roles, given)
+        .map_err(|fault| format!("'UpdateFramework' call is not valid: {fault}"))?;
+    let suppressed = update.suppressed_roles.iter().map(|it| it.as_str().into()).collect();
+    Ok(framework::Update { framework, description, constraints, suppressed })
 }
 
 /// The framework that calls, over its current stream (semantics 50, 52, 53).
@@ -216,7 +227,7 @@ fn check_framework(
 
 /// The command that a call comes to; none for calls that mean nothing to this version, which Mesos
 /// takes without an answer as well.
-fn command(
+pub(super) fn command(
     state: &State,
     (framework, wire_id): (FrameworkId, &str),
     r#type: Type,
@@ -282,14 +293,17 @@ fn accept(state: &State, (framework, wire_id): (FrameworkId, &str), call: Call) 
         id: state.parse_offer(&id.value),
         text: id.value.into(),
     };
+    let offers: Vec<_> = accept.offer_ids.into_iter().map(reference).collect();
+    let first = offers.iter().find_map(|offer| state.offers.get(&offer.id?));
+    let terms = validate::Terms::of(state, wire_id, first.map(AsRef::as_ref));
     offer::Accept {
         framework,
-        offers: accept.offer_ids.into_iter().map(reference).collect(),
         operations: accept
             .operations
             .into_iter()
-            .filter_map(|operation| convert::operation::read(state, wire_id, operation))
+            .filter_map(|operation| convert::operation::read(state, terms, operation))
             .collect(),
+        offers,
         refuse_seconds: accept.filters.as_ref().map(protocol::v1::Filters::refuse_seconds),
     }
 }
@@ -371,4 +385,30 @@ fn task_command(
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(operations: &str, expected: Type) {
+        let text = format!(
+            r#"{{"type":"ACCEPT","accept":{{"offer_ids":[],"operations":[{operations}]}}}}"#
+        );
+        let call: Call = protocol::json::from_slice(text.as_bytes()).expect("a call");
+        assert_eq!(counted_as(Type::Accept, &call), expected, "{text}");
+    }
+
+    /// semantics 82
+    #[test]
+    fn what_launches_nothing_is_counted_as_a_decline() {
+        let empty = r#"{"type":"LAUNCH","launch":{"task_infos":[]}}"#;
+        let task = r#"{"name":"n","task_id":{"value":"t"},"agent_id":{"value":"a"}}"#;
+        let launch = format!(r#"{{"type":"LAUNCH","launch":{{"task_infos":[{task}]}}}}"#);
+        check("", Type::Decline);
+        check(empty, Type::Decline);
+        check(&launch, Type::Accept);
+        check(&format!("{empty},{launch}"), Type::Accept);
+        check(r#"{"type":"RESERVE","reserve":{"resources":[]}}"#, Type::Accept);
+    }
 }

@@ -26,9 +26,14 @@ pub(super) async fn update(
     term: u64,
     infos: &[WeightInfo],
 ) -> Result<Response<Body>, Refusal> {
-    let weights = infos.iter().map(read).collect::<Result<_, _>>().map_err(Refusal::BadRequest)?;
-    leader::ask(master, term, (Weigh { weights }, 0)).await??;
+    let command = command(infos).map_err(Refusal::BadRequest)?;
+    leader::ask(master, term, (command, 0)).await??;
     Ok(status(StatusCode::OK))
+}
+
+/// What is asked for, or what is wrong with it.
+pub(super) fn command(infos: &[WeightInfo]) -> Result<Weigh, String> {
+    Ok(Weigh { weights: infos.iter().map(read).collect::<Result<_, _>>()? })
 }
 
 /// `GET /weights` and `PUT /weights`: arrays of the same objects.

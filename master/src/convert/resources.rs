@@ -65,6 +65,7 @@ fn read_disk(disk: &DiskInfo) -> Disk {
         kind: match source.r#type() {
             SourceType::Mount => DiskKind::Mount,
             SourceType::Block => DiskKind::Block,
+            SourceType::Raw if source.id.is_some() => DiskKind::RawWithId,
             SourceType::Raw => DiskKind::Raw,
             SourceType::Path | SourceType::Unknown => DiskKind::Path,
         },
@@ -193,6 +194,44 @@ mod tests {
         check_round_trip(&parse(reserved));
         let written = write(&read(&parse(reserved)).expect("valid"), None);
         assert_eq!(written, parse(reserved));
+    }
+
+    /// semantics 86
+    #[test]
+    fn both_formats_of_a_reservation_are_one() {
+        let cpus = |rest: &str| {
+            let text =
+                format!(r#"{{"name":"cpus","type":"SCALAR","scalar":{{"value":1}},{rest}}}"#);
+            read(&[protocol::json::from_slice(text.as_bytes()).expect("a resource")])
+        };
+        let old = cpus(r#""role":"a","reservation":{"principal":"p"}"#);
+        let new = cpus(r#""reservations":[{"type":"DYNAMIC","role":"a","principal":"p"}]"#);
+        assert!(old.is_ok() && old == new, "{old:?} {new:?}");
+        let old = cpus(r#""role":"a""#);
+        let new = cpus(r#""reservations":[{"type":"STATIC","role":"a"}]"#);
+        assert!(old.is_ok() && old == new, "{old:?} {new:?}");
+        assert!(cpus(r#""role":"*","reservation":{}"#).is_err(), "checked before it is converted");
+    }
+
+    /// semantics 134
+    #[test]
+    fn raw_disks_with_an_id_stay_apart() {
+        let raw = |id: &str| {
+            format!(
+                r#"{{"name":"disk","type":"SCALAR","scalar":{{"value":8}},
+                    "disk":{{"source":{{"type":"RAW"{id}}}}}}}"#
+            )
+        };
+        let sum = |id: &str| {
+            let both = parse(&format!("[{},{}]", raw(id), raw(id)));
+            read(&both).expect("valid")
+        };
+        assert_eq!(sum("").len(), 1);
+        let apart = sum(r#","id":"x""#);
+        assert_eq!(apart.len(), 2);
+        let smaller = raw(r#","id":"x""#).replace(":8}", ":4}");
+        let smaller = read(&parse(&format!("[{smaller}]"))).expect("valid");
+        assert!(!apart.contains(&smaller), "they are not split either");
     }
 
     /// semantics 121, 131, 132

@@ -12,28 +12,28 @@ use statemachine::task::{Executor, ExecutorSpec, Fault, GroupSpec, Task, TaskSpe
 use statemachine::{ExecutorId, State};
 
 use super::{decode_own, resources, status};
-use crate::validate;
+use crate::validate::{self, Terms};
 
 /// Reads a task that a framework wants launched. What is wrong with it travels along, since it is
 /// the core that knows which fault comes first.
-pub(crate) fn read(state: &State, wire_id: &str, mut info: TaskInfo) -> TaskSpec {
-    validate::complete(&mut info, wire_id);
-    let fault = validate::task(&info, wire_id);
+pub(crate) fn read(state: &State, terms: Terms<'_>, mut info: TaskInfo) -> TaskSpec {
+    validate::complete(&mut info, terms.wire_id);
+    let fault = validate::task(&info, terms);
     read_checked(state, info, fault)
 }
 
 /// Reads tasks that a framework wants launched together.
-pub(crate) fn read_group(state: &State, wire_id: &str, group: LaunchGroup) -> GroupSpec {
+pub(crate) fn read_group(state: &State, terms: Terms<'_>, group: LaunchGroup) -> GroupSpec {
     let executor = group.executor;
     let mut tasks = group.task_group.tasks;
-    let fault = validate::group(&executor, &tasks, wire_id).err();
+    let fault = validate::group(&executor, &tasks, terms).err();
     let read = read_executor(&executor);
     let fault = fault.or_else(|| read.as_ref().err().map(ToString::to_string));
     // in order: what is wrong with the executor comes after what is wrong with its tasks
     let read_task = |mut info: TaskInfo| {
-        validate::complete(&mut info, wire_id);
+        validate::complete(&mut info, terms.wire_id);
         info.executor = None;
-        let fault = validate::grouped_task(&info);
+        let fault = validate::grouped_task(&info, terms);
         read_checked(state, info, fault)
     };
     GroupSpec {

@@ -88,7 +88,50 @@ mod tests {
         assert_eq!(scheduler_call(&call), expected.map_err(str::to_owned), "{text}");
     }
 
-    /// semantics 20, 45, 46, 194
+    /// semantics 45
+    #[test]
+    fn all_but_three_types_need_a_part_and_all_but_one_an_id() {
+        for r#type in (0..).map_while(|number| Type::try_from(number).ok()) {
+            let name = r#type.as_str_name();
+            let part = name.to_lowercase();
+            let alone = format!(r#"{{"type":"{name}","framework_id":{{"value":"f"}}}}"#);
+            let needs_none =
+                matches!(r#type, Type::Unknown | Type::Teardown | Type::Revive | Type::Suppress);
+            let missing = format!("Expecting '{part}' to be present");
+            check(&alone, if needs_none { Ok(r#type) } else { Err(&missing) });
+            if needs_none {
+                let nameless = format!(r#"{{"type":"{name}"}}"#);
+                check(&nameless, Err("Expecting 'framework_id' to be present"));
+            }
+        }
+        let whole =
+            r#"{"type":"SUBSCRIBE","subscribe":{"framework_info":{"user":"u","name":"n"}}}"#;
+        check(whole, Ok(Type::Subscribe));
+        let nameless = r#"{"type":"DECLINE","decline":{"offer_ids":[]}}"#;
+        check(nameless, Err("Expecting 'framework_id' to be present"));
+    }
+
+    /// semantics 46
+    #[test]
+    fn a_subscription_names_one_framework() {
+        let differs = Err("'framework_id' differs from 'subscribe.framework_info.id'");
+        let id = |name: &str| format!(r#","{name}":{{"value":"f"}}"#);
+        for (outer, inner, expected) in [
+            (String::new(), String::new(), Ok(Type::Subscribe)),
+            (id("framework_id"), id("id"), Ok(Type::Subscribe)),
+            (id("framework_id"), String::new(), differs),
+            (String::new(), id("id"), differs),
+            (id("framework_id").replace("\"f\"", "\"g\""), id("id"), differs),
+        ] {
+            let text = format!(
+                r#"{{"type":"SUBSCRIBE"{outer},
+                    "subscribe":{{"framework_info":{{"user":"u","name":"n"{inner}}}}}}}"#
+            );
+            check(&text, expected);
+        }
+    }
+
+    /// semantics 20, 194, 323
     #[test]
     fn each_type_needs_its_parts() {
         check("{}", Err("Expecting 'type' to be present"));

@@ -4,25 +4,30 @@ use protocol::id;
 use protocol::v1::executor_info::Type;
 use protocol::v1::{ExecutorInfo, Resource, container_info};
 
-use super::command;
 use super::task::{check_each, not_negative};
+use super::{Terms, command};
 
 /// Least CPUs, in thousandths, and memory of an executor of a group.
 const LEAST_MILLI_CPUS: f64 = 10.0;
 const LEAST_MEM_MB: f64 = 32.0;
 
 /// Checks the executor of a LAUNCH: a custom one, whether or not it says so (semantics 146).
-pub(super) fn check_of_launch(executor: &ExecutorInfo, wire_id: &str) -> Result<(), String> {
+pub(super) fn check_of_launch(executor: &ExecutorInfo, terms: Terms<'_>) -> Result<(), String> {
     check_id(executor)?;
     if executor.r#type.is_some() && executor.r#type() != Type::Custom {
         return Err("'ExecutorInfo.type' must be 'CUSTOM' for LAUNCH".to_owned());
     }
     check_custom(executor)?;
-    check_rest(executor, wire_id)
+    check_rest(executor, terms)?;
+    let linux = executor.container.as_ref().and_then(|container| container.linux_info.as_ref());
+    if linux.and_then(|linux| linux.share_cgroups) == Some(true) {
+        return Err("Executor's 'share_cgroups' must not be true".to_owned());
+    }
+    Ok(())
 }
 
 /// Checks the executor of a group (semantics 147, 148).
-pub(super) fn check_of_group(executor: &ExecutorInfo, wire_id: &str) -> Result<(), String> {
+pub(super) fn check_of_group(executor: &ExecutorInfo, terms: Terms<'_>) -> Result<(), String> {
     check_id(executor)?;
     if executor.r#type.is_none() {
         return Err("'ExecutorInfo.type' must be set".to_owned());
@@ -32,7 +37,7 @@ pub(super) fn check_of_group(executor: &ExecutorInfo, wire_id: &str) -> Result<(
         Type::Custom => check_custom(executor)?,
         Type::Default => check_default(executor)?,
     }
-    check_rest(executor, wire_id)?;
+    check_rest(executor, terms)?;
     let container = executor.container.as_ref();
     if container.is_some_and(|it| it.r#type() == container_info::Type::Docker) {
         return Err("Docker ContainerInfo is not supported on the executor".to_owned());
@@ -69,13 +74,13 @@ fn check_default(executor: &ExecutorInfo) -> Result<(), String> {
     Ok(())
 }
 
-fn check_rest(executor: &ExecutorInfo, wire_id: &str) -> Result<(), String> {
+fn check_rest(executor: &ExecutorInfo, terms: Terms<'_>) -> Result<(), String> {
     match &executor.framework_id {
         None => return Err("'ExecutorInfo.framework_id' must be set".to_owned()),
-        Some(framework) if framework.value != wire_id => {
+        Some(framework) if framework.value != terms.wire_id => {
             return Err(format!(
-                "ExecutorInfo has an invalid FrameworkID (Actual: {} vs Expected: {wire_id})",
-                framework.value
+                "ExecutorInfo has an invalid FrameworkID (Actual: {} vs Expected: {})",
+                framework.value, terms.wire_id
             ));
         }
         Some(_) => {}
@@ -83,7 +88,7 @@ fn check_rest(executor: &ExecutorInfo, wire_id: &str) -> Result<(), String> {
     let grace_period = executor.shutdown_grace_period.as_ref();
     not_negative("Executor", "shutdown_grace_period", grace_period)?;
     executor.container.as_ref().map_or(Ok(()), command::container)?;
-    check_each("Executor", &executor.resources)?;
+    check_each("Executor", &executor.resources, terms)?;
     if executor.resources.iter().any(|resource| resource.shared.is_some()) {
         return Err("Executor uses shared resources".to_owned());
     }

@@ -83,7 +83,10 @@ fn check_offer_filters(info: &FrameworkInfo) -> Result<(), String> {
         }
         let bad = |value: f64| value < 0.0 || !(value == 0.0 || value.is_normal());
         if let Some((name, value)) = entry.quantities.iter().find(|(_, it)| bad(it.value)) {
-            return Err(format!("Invalid 'offer_filters': {name} must not be {}", value.value));
+            return Err(format!(
+                "Invalid 'offer_filters': {name} must be 0 or a positive normal number, not {:?}",
+                value.value
+            ));
         }
     }
     Ok(())
@@ -115,7 +118,8 @@ mod tests {
         check(MULTI, "");
         check(&format!(r#"{MULTI},"roles":["a","b"]"#), "");
         check(&format!(r#"{MULTI},"roles":["a","a"]"#), "twice");
-        check(&format!(r#"{MULTI},"role":"a""#), "must not be set");
+        let words = "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable";
+        check(&format!(r#"{MULTI},"role":"a""#), words);
         check(&format!(r#"{MULTI},"roles":["a b"]"#), "white space");
         check(&format!(r#"{MULTI},"roles":["a"],"suppress":1"#), "Suppressed roles { s }");
         check(&format!(r#"{MULTI},"roles":["s"],"suppress":1"#), "");
@@ -127,7 +131,27 @@ mod tests {
         check(r#""failover_timeout":-1"#, "");
         check(r#""failover_timeout":1e11"#, "failover_timeout");
         check(r#""failover_timeout":"Infinity""#, "failover_timeout");
-        check(r#""id":{"value":"a/b"}"#, "id is invalid");
+        check(r#""failover_timeout":9.2e9"#, "");
+        check(r#""failover_timeout":-1e11"#, "The framework failover_timeout (-100000000000) is");
+        check(r#""failover_timeout":"NaN""#, "failover_timeout");
+        check(r#""id":{"value":"a/b"}"#, "id is invalid: 'a/b' contains invalid characters");
+        check(r#""id":{"value":"x"}"#, "");
+        for (value, expected) in [
+            ("0", ""),
+            ("1", ""),
+            ("1e-310", "1e-310"),
+            (r#""NaN""#, "NaN"),
+            (r#""Infinity""#, "inf"),
+        ] {
+            let quantities = format!(r#"{{"quantities":{{"cpus":{{"value":{value}}}}}}}"#);
+            check(
+                &format!(
+                    r#""offer_filters":{{"a":{{"min_allocatable_resources":
+                        {{"quantities":[{quantities}]}}}}}}"#
+                ),
+                expected,
+            );
+        }
         check(
             r#""offer_filters":{"a":{"min_allocatable_resources":{"quantities":[{}]}}}"#,
             "must not be empty",
@@ -135,7 +159,7 @@ mod tests {
         check(
             r#""offer_filters":{"a":{"min_allocatable_resources":{"quantities":
                 [{"quantities":{"cpus":{"value":-1}}}]}}}"#,
-            "cpus must not be -1",
+            "cpus must be 0 or a positive normal number, not -1.0",
         );
     }
 }

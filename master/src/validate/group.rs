@@ -3,18 +3,18 @@
 use protocol::v1::{ExecutorInfo, Resource, TaskInfo, container_info, health_check};
 use statemachine::task::Fault;
 
-use super::executor;
 use super::task::{check_container, first_fault, shares_cgroups};
+use super::{Terms, executor};
 
 /// The first fault of one task of a group that shows without the state.
-pub(crate) fn grouped_task(task: &TaskInfo) -> Option<Fault> {
-    first_fault(task, || {
+pub(crate) fn grouped_task(task: &TaskInfo, terms: Terms<'_>) -> Option<Fault> {
+    first_fault(task, terms, || {
         let container = task.container.as_ref();
         if container.is_some_and(|it| it.r#type() == container_info::Type::Docker) {
             return Err("Docker ContainerInfo is not supported on the task".to_owned());
         }
         task.command.as_ref().map_or(Ok(()), super::command::command)?;
-        check_container(task)?;
+        check_container(task, terms)?;
         if shares_cgroups(task) && !task.limits.is_empty() {
             return Err("'limits' can only be set if 'share_cgroups' is false".to_owned());
         }
@@ -34,12 +34,11 @@ pub(crate) fn grouped_task(task: &TaskInfo) -> Option<Fault> {
     })
 }
 
-/// The first fault of a group's executor, and of its tasks beside each other and it. `wire_id` is the
-/// framework's.
+/// The first fault of a group's executor, and of its tasks beside each other and it.
 pub(crate) fn group(
     executor: &ExecutorInfo,
     tasks: &[TaskInfo],
-    wire_id: &str,
+    terms: Terms<'_>,
 ) -> Result<(), String> {
     let differs =
         tasks.iter().find(|task| task.executor.as_ref().is_some_and(|own| own != executor));
@@ -49,7 +48,7 @@ pub(crate) fn group(
             task.task_id.value, executor.executor_id.value
         ));
     }
-    executor::check_of_group(executor, wire_id)?;
+    executor::check_of_group(executor, terms)?;
     let mut users: Vec<&[Resource]> = vec![&executor.resources];
     users.extend(tasks.iter().map(|task| task.resources.as_slice()));
     executor::check_apart(&users)
@@ -66,6 +65,7 @@ pub(crate) fn group(
 mod tests {
     use protocol::json;
 
+    use super::super::task::tests::TERMS;
     use super::*;
 
     const CPU: &str = r#""resources":[{"name":"cpus","type":"SCALAR","scalar":{"value":1}}]"#;
@@ -97,18 +97,19 @@ mod tests {
 
     /// Checks a group of one plain task under an executor with these parts.
     fn check_executor(parts: &str, expected: &str) {
-        let fault = group(&read_executor(parts), &[read_task(CPU)], "f").err();
+        let fault = group(&read_executor(parts), &[read_task(CPU)], TERMS).err();
         agrees(fault.as_deref(), expected, parts);
     }
 
     /// Checks one task with these parts, and all of them as a group.
     fn check(tasks: &[&str], expected: &str) {
         let tasks: Vec<TaskInfo> = tasks.iter().map(|parts| read_task(parts)).collect();
-        let alone = tasks.iter().find_map(grouped_task).map(|fault| match fault {
-            Fault::Id(fault) | Fault::Agent(fault) | Fault::Shape(fault) => fault.to_string(),
-        });
+        let alone =
+            tasks.iter().find_map(|task| grouped_task(task, TERMS)).map(|fault| match fault {
+                Fault::Id(fault) | Fault::Agent(fault) | Fault::Shape(fault) => fault.to_string(),
+            });
         let executor = read_executor(&format!(r#""type":"DEFAULT","resources":[{ENOUGH}]"#));
-        let fault = alone.or_else(|| group(&executor, &tasks, "f").err());
+        let fault = alone.or_else(|| group(&executor, &tasks, TERMS).err());
         agrees(fault.as_deref(), expected, &format!("{tasks:?}"));
     }
 
@@ -117,6 +118,9 @@ mod tests {
     fn executors_of_groups_say_what_they_are() {
         let with = |part: &str| format!(r#""resources":[{ENOUGH}],{part}"#);
         check_executor(&with(r#""type":"DEFAULT""#), "");
+        let docker = r#""type":"CUSTOM","command":{"value":"true"},
+            "container":{"type":"DOCKER","docker":{"image":"x"}}"#;
+        check_executor(&with(docker), "Docker ContainerInfo is not supported on the executor");
         check_executor(&with(r#""name":"x""#), "type' must be set");
         check_executor(&with(r#""type":"UNKNOWN""#), "Unknown executor type");
         check_executor(&with(r#""type":"CUSTOM""#), "command' must be set");
@@ -158,14 +162,14 @@ mod tests {
     #[test]
     fn executors_of_groups_name_their_framework() {
         let mut executor = read_executor(&format!(r#""type":"DEFAULT","resources":[{ENOUGH}]"#));
-        let fault = group(&executor, &[], "g").err();
+        let fault = group(&executor, &[], Terms { wire_id: "g", ..TERMS }).err();
         agrees(fault.as_deref(), "Actual: f vs Expected: g", "another framework");
         executor.framework_id = None;
-        let fault = group(&executor, &[], "f").err();
+        let fault = group(&executor, &[], TERMS).err();
         agrees(fault.as_deref(), "framework_id' must be set", "no framework");
     }
 
-    /// semantics 151 to 153
+    /// semantics 147, 151, 152
     #[test]
     fn tasks_of_groups_have_rules_of_their_own() {
         check(&[CPU, CPU], "");
@@ -175,7 +179,12 @@ mod tests {
         let network = r#""container":{"type":"MESOS","network_infos":[{}]}"#;
         let http = r#""health_check":{"type":"HTTP","http":{"port":1}}"#;
         check(&[&with(http)], "");
-        check(&[&with(&format!("{network},{http}"))], "HTTP and TCP health checks");
+        let tcp = r#""health_check":{"type":"TCP","tcp":{"port":1}}"#;
+        let command = r#""health_check":{"type":"COMMAND","command":{"value":"true"}}"#;
+        for remote in [http, tcp] {
+            check(&[&with(&format!("{network},{remote}"))], "HTTP and TCP health checks");
+        }
+        check(&[&with(&format!("{network},{command}"))], "");
         let limits = r#""limits":{"cpus":{"value":2}}"#;
         check(&[&with(limits)], "share_cgroups");
         let apart = r#""container":{"type":"MESOS","linux_info":{"share_cgroups":false}}"#;

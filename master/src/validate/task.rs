@@ -7,7 +7,7 @@ use protocol::v1::{
 use protocol::{id, resource};
 use statemachine::task::Fault;
 
-use super::{command, executor};
+use super::{Terms, allocation, command, executor};
 
 /// Fills in what a task may leave out (semantics 96, 97).
 pub(crate) fn complete(task: &mut TaskInfo, wire_id: &str) {
@@ -27,14 +27,14 @@ pub(crate) fn complete(task: &mut TaskInfo, wire_id: &str) {
     }
 }
 
-/// The first fault of a task of a LAUNCH that shows without the state. `wire_id` is its framework's.
-pub(crate) fn task(task: &TaskInfo, wire_id: &str) -> Option<Fault> {
-    first_fault(task, || {
+/// The first fault of a task of a LAUNCH that shows without the state.
+pub(crate) fn task(task: &TaskInfo, terms: Terms<'_>) -> Option<Fault> {
+    first_fault(task, terms, || {
         check_command(task)?;
-        check_container(task)?;
+        check_container(task, terms)?;
         let executor = task.executor.as_ref();
         executor.map_or(Ok(()), |executor| {
-            executor::check_of_launch(executor, wire_id)?;
+            executor::check_of_launch(executor, terms)?;
             executor::check_apart(&[&executor.resources, &task.resources])
                 .map_err(|what| format!("Task and its executor use the same {what}"))
         })?;
@@ -49,12 +49,13 @@ pub(crate) fn task(task: &TaskInfo, wire_id: &str) -> Option<Fault> {
 /// The id's fault, then what every task must be like, then `rest`.
 pub(super) fn first_fault(
     task: &TaskInfo,
+    terms: Terms<'_>,
     rest: impl FnOnce() -> Result<(), String>,
 ) -> Option<Fault> {
     if let Err(error) = id::validate(&task.task_id.value) {
         return Some(Fault::Id(format!("Task has an invalid id: {error}").into()));
     }
-    let checked = check(task).and_then(|()| rest());
+    let checked = check(task, terms).and_then(|()| rest());
     checked.err().map(|fault| Fault::Shape(fault.into()))
 }
 
@@ -65,18 +66,21 @@ pub(super) fn shares_cgroups(task: &TaskInfo) -> bool {
     linux.is_none_or(LinuxInfo::share_cgroups)
 }
 
-fn check(task: &TaskInfo) -> Result<(), String> {
+fn check(task: &TaskInfo, terms: Terms<'_>) -> Result<(), String> {
     check_kill_policy(task.kill_policy.as_ref())?;
     not_negative("Task", "max_completion_time", task.max_completion_time.as_ref())?;
     task.check.as_ref().map_or(Ok(()), check_check)?;
     task.health_check.as_ref().map_or(Ok(()), check_health_check)?;
-    check_resources(task)
+    if task.resources.is_empty() {
+        return Err("Task uses no resources".to_owned());
+    }
+    check_each("Task", &task.resources, terms)
 }
 
 /// What a task runs in, and its limits.
-pub(super) fn check_container(task: &TaskInfo) -> Result<(), String> {
+pub(super) fn check_container(task: &TaskInfo, terms: Terms<'_>) -> Result<(), String> {
     task.container.as_ref().map_or(Ok(()), command::container)?;
-    check_limits(task)
+    check_limits(task, terms)
 }
 
 fn check_kill_policy(policy: Option<&KillPolicy>) -> Result<(), String> {
@@ -108,7 +112,15 @@ fn check_check(check: &CheckInfo) -> Result<(), String> {
     if !whole {
         return Err("Task uses invalid check: what its type names is not set".to_owned());
     }
-    check.command.as_ref().map_or(Ok(()), |check| command::command(&check.command))?;
+    if let (Type::Command, Some(run)) = (check.r#type(), &check.command) {
+        if run.command.value.is_none() {
+            return Err("Task uses invalid check: its command has no value".to_owned());
+        }
+        command::command(&run.command)?;
+    }
+    if let (Type::Http, Some(http)) = (check.r#type(), &check.http) {
+        check_path(http.path.as_deref())?;
+    }
     seconds_not_negative([check.delay_seconds, check.interval_seconds, check.timeout_seconds])
 }
 
@@ -117,8 +129,13 @@ fn check_health_check(check: &HealthCheck) -> Result<(), String> {
     let r#type = check.r#type.and_then(|number| Type::try_from(number).ok());
     match r#type {
         Some(Type::Command) => match &check.command {
-            Some(command) if command.value.is_some() || !command.shell() => {}
-            _ => return Err("Task uses invalid health check: its command is not set".to_owned()),
+            Some(run) if run.value.is_some() => command::command(run)?,
+            Some(_) => {
+                return Err("Task uses invalid health check: its command has no value".to_owned());
+            }
+            None => {
+                return Err("Task uses invalid health check: 'command' is not set".to_owned());
+            }
         },
         Some(Type::Http) => check_http(check)?,
         Some(Type::Tcp) if check.tcp.is_some() => {}
@@ -142,8 +159,12 @@ fn check_http(check: &HealthCheck) -> Result<(), String> {
             "Task uses invalid health check: its scheme is neither http nor https".to_owned()
         );
     }
-    if http.path.as_deref().is_some_and(|path| !path.starts_with('/')) {
-        return Err("Task uses invalid health check: its path does not start with '/'".to_owned());
+    check_path(http.path.as_deref())
+}
+
+fn check_path(path: Option<&str>) -> Result<(), String> {
+    if path.is_some_and(|path| !path.starts_with('/')) {
+        return Err("Task uses invalid check: its path does not start with '/'".to_owned());
     }
     Ok(())
 }
@@ -155,16 +176,15 @@ fn seconds_not_negative<const N: usize>(seconds: [Option<f64>; N]) -> Result<(),
     Ok(())
 }
 
-fn check_resources(task: &TaskInfo) -> Result<(), String> {
-    if task.resources.is_empty() {
-        return Err("Task uses no resources".to_owned());
-    }
-    check_each("Task", &task.resources)
-}
-
-pub(super) fn check_each(whose: &str, resources: &[Resource]) -> Result<(), String> {
+pub(super) fn check_each(
+    whose: &str,
+    resources: &[Resource],
+    terms: Terms<'_>,
+) -> Result<(), String> {
     resource::validate_all(resources)
-        .map_err(|error| format!("{whose} uses invalid resources: {error}"))
+        .map_err(|error| error.to_string())
+        .and_then(|()| allocation(resources, Some(terms.role)))
+        .map_err(|fault| format!("{whose} uses invalid resources: {fault}"))
 }
 
 fn check_command(task: &TaskInfo) -> Result<(), String> {
@@ -176,7 +196,13 @@ fn check_command(task: &TaskInfo) -> Result<(), String> {
     task.command.as_ref().map_or(Ok(()), command::command)
 }
 
-fn check_limits(task: &TaskInfo) -> Result<(), String> {
+/// semantics 153
+fn check_limits(task: &TaskInfo, terms: Terms<'_>) -> Result<(), String> {
+    if !task.limits.is_empty() && !terms.has_limits {
+        return Err(
+            "Task has 'limits', and the agent lacks the capability TASK_RESOURCE_LIMITS".to_owned()
+        );
+    }
     for (name, limit) in &task.limits {
         let requested: f64 = task
             .resources
@@ -186,14 +212,22 @@ fn check_limits(task: &TaskInfo) -> Result<(), String> {
             .map(|scalar| scalar.value)
             .sum();
         if name != "cpus" && name != "mem" {
-            return Err(format!("Task has a limit on '{name}', which cannot be limited"));
+            return Err(format!(
+                "Task has a limit on '{name}'; only 'cpus' and 'mem' can be limited"
+            ));
         }
-        if requested == 0.0 || limit.value.is_nan() || limit.value < requested {
-            return Err(format!("Task's limit on '{name}' is below its request"));
+        if requested == 0.0 {
+            return Err(format!("Task has a limit on '{name}', and requests none of it"));
+        }
+        if limit.value.is_nan() || limit.value < requested {
+            return Err(format!(
+                "Task's limit on '{name}' ({}) is below its request ({requested})",
+                limit.value
+            ));
         }
     }
     Ok(())
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

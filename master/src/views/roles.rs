@@ -64,3 +64,48 @@ fn add_ancestors(roles: &mut BTreeMap<Role, RoleView>) {
         roles.entry(ancestor).or_default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use statemachine::cluster::Weigh;
+    use statemachine::framework::Update;
+    use statemachine::quota::{Amounts, Before, Quota, SetQuotas};
+    use statemachine::resources::{Name, Scalar};
+    use statemachine::testing::World;
+
+    /// semantics 137
+    #[test]
+    fn whatever_is_held_or_said_of_a_role_makes_it_known_and_all_above() {
+        let mut world = World::new();
+        world.agent("cpus:4;mem:64;cpus(static/role):1");
+        let framework = world.framework(&["used/still"]);
+        world.launch(framework, "t", "cpus:1");
+        let known = world.state.frameworks[&framework].clone();
+        let mut description = statemachine::framework::Description::clone(&known.description);
+        description.roles = ["*".into(), "of/framework".into()].into();
+        let constraints = known.constraints.clone();
+        world.must(Update { framework, description, suppressed: Vec::new(), constraints });
+        world.must(Weigh { weights: vec![("weighed/role".into(), 2000)] });
+        let limits = Amounts::from([(Name::Cpus, Scalar(1000))]);
+        let quota = Quota { limits, ..Quota::default() };
+        let quotas = vec![("quota/role".into(), quota)];
+        world.must(SetQuotas { quotas, force: true, before: Before::Any });
+        let known = roles(&world.state);
+        let expected = [
+            "*",
+            "of",
+            "of/framework",
+            "quota",
+            "quota/role",
+            "static",
+            "static/role",
+            "used",
+            "used/still",
+            "weighed",
+            "weighed/role",
+        ];
+        assert!(known.keys().map(|role| &**role).eq(expected), "{:?}", known.keys());
+        assert_eq!(known[&"weighed/role".into()].weight, 2.0);
+    }
+}

@@ -38,6 +38,8 @@ pub fn hello(resources: &str) -> Hello {
             capability(agent_info::capability::Type::MultiRole),
             capability(agent_info::capability::Type::HierarchicalRole),
             capability(agent_info::capability::Type::ReservationRefinement),
+            capability(agent_info::capability::Type::ResizeVolume),
+            capability(agent_info::capability::Type::AgentOperationFeedback),
             capability(agent_info::capability::Type::AgentDraining),
         ],
         ..Hello::default()

@@ -251,6 +251,7 @@ mod tests {
         assert_eq!(filters.ends.get_min().expect("one").0, Time(1100 - OFFER_FILTERS_MAX as u64));
     }
 
+    /// semantics 107, 108
     #[test]
     fn a_larger_candidate_passes() {
         let mut filters = Filters::default();

@@ -92,6 +92,7 @@ mod tests {
         world.must(Disconnect { framework, session });
     }
 
+    /// semantics 75
     #[test]
     fn the_timer_removes_who_does_not_come_back() {
         let mut world = World::new();
@@ -100,9 +101,10 @@ mod tests {
         world.pass_ms(59_999);
         assert!(world.state.frameworks.contains_key(&id), "not early");
         world.pass_ms(1);
-        assert!(!world.state.frameworks.contains_key(&id), "semantics 75");
+        assert!(!world.state.frameworks.contains_key(&id));
     }
 
+    /// semantics 76
     #[test]
     fn coming_back_stops_the_timer_and_a_later_disconnect_starts_a_new_one() {
         let mut world = World::new();
@@ -112,12 +114,13 @@ mod tests {
         let again = world.subscription(Some("c-0000"), &["*"]);
         world.subscribe(again);
         world.pass_ms(600_000);
-        assert!(world.state.frameworks.contains_key(&id), "semantics 76");
+        assert!(world.state.frameworks.contains_key(&id));
         disconnect(&mut world, id);
         world.pass_ms(59_999);
-        assert!(world.state.frameworks.contains_key(&id), "semantics 76");
+        assert!(world.state.frameworks.contains_key(&id));
     }
 
+    /// semantics 75
     #[test]
     fn without_a_failover_timeout_it_is_removed_at_once() {
         let mut world = World::new();
@@ -127,6 +130,21 @@ mod tests {
         disconnect(&mut world, id);
         assert!(!world.state.frameworks.contains_key(&id), "semantics 75");
         assert!(world.state.deadlines.is_empty());
+    }
+
+    /// semantics 75
+    #[test]
+    fn offers_end_with_the_stream() {
+        let mut world = World::new();
+        world.agent("cpus:4;mem:4096");
+        let id = world.framework(&["*"]);
+        world.allocate();
+        world.sent();
+        disconnect(&mut world, id);
+        assert!(world.state.offers.is_empty());
+        assert!(!world.state.frameworks[&id].connection.is_active());
+        world.allocate();
+        assert!(world.state.offers.is_empty(), "it is not offered anything while it is away");
     }
 
     #[test]
@@ -140,6 +158,7 @@ mod tests {
         assert!(world.state.frameworks[&id].connection.is_connected());
     }
 
+    /// semantics 76; gaps 8
     #[test]
     fn a_running_timer_survives_any_number_of_leaders() {
         let mut world = World::new();
@@ -152,9 +171,10 @@ mod tests {
         world.pass_ms(29_999);
         assert!(world.state.frameworks.contains_key(&id), "not early");
         world.pass_ms(1);
-        assert!(!world.state.frameworks.contains_key(&id), "gaps 8");
+        assert!(!world.state.frameworks.contains_key(&id));
     }
 
+    /// semantics 76; decisions 0006
     #[test]
     fn who_does_not_come_back_to_a_new_leader_has_ten_minutes_from_the_election() {
         let mut world = World::new();
@@ -168,6 +188,6 @@ mod tests {
         world.pass_ms(569_999);
         assert!(world.state.frameworks.contains_key(&id), "not early");
         world.pass_ms(1);
-        assert!(!world.state.frameworks.contains_key(&id), "decisions 0006");
+        assert!(!world.state.frameworks.contains_key(&id));
     }
 }

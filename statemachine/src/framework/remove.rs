@@ -105,3 +105,44 @@ fn complete(state: &mut State, id: FrameworkId, at: Time, effects: &mut Vec<Effe
         state.completed_frameworks.pop_front();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    /// semantics 77
+    #[test]
+    fn tasks_are_killed_in_the_books_and_agents_are_told() {
+        let mut world = World::new();
+        world.agent("cpus:4;mem:4096");
+        let id = world.framework(&["*"]);
+        let agent = world.launch(id, "t", "cpus:1");
+        world.allocate();
+        world.sent();
+        world.must(Teardown { framework: id });
+        let sent = world.sent();
+        let shut_down = |effect: &Effect| {
+            matches!(effect, Effect::Agent { to, directive: Directive::ShutdownFramework { framework, .. }, .. }
+                if *to == agent && **framework == *"c-0000")
+        };
+        assert_eq!(sent.iter().filter(|effect| shut_down(effect)).count(), 1, "{sent:?}");
+        let to_it = sent.iter().filter_map(|effect| match effect {
+            Effect::Framework { message, .. } => Some(message),
+            _ => None,
+        });
+        assert!(to_it.eq([&FrameworkMessage::Closed]), "no update reaches it: {sent:?}");
+        let removed = |effect: &Effect| matches!(effect, Effect::Operators(OperatorMessage::FrameworkRemoved(it)) if it.id == id);
+        assert!(sent.iter().any(removed), "{sent:?}");
+
+        let over = world.state.completed_frameworks.back().expect("it is remembered");
+        let task = over.framework.completed.back().expect("its task, too");
+        let last = task.statuses.last().expect("a status");
+        let found = (task.state, last.state, last.reason);
+        let expected = (TaskState::Killed, TaskState::Killed, Some(Reason::FRAMEWORK_REMOVED));
+        assert_eq!(found, expected);
+        let agent = &world.state.agents[&agent];
+        assert_eq!(agent.free(), agent.total, "all is free again");
+        assert!(world.state.tasks.is_empty() && world.state.offers.is_empty());
+    }
+}

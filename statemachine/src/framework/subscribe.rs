@@ -248,25 +248,27 @@ mod tests {
         Framework::clone(&world.state.frameworks[&id])
     }
 
+    /// semantics 57
     #[test]
     fn new_frameworks_are_numbered_and_named_after_the_cluster() {
         let mut world = World::new();
         let first = world.framework(&["*"]);
         let second = world.framework(&["*"]);
-        assert_eq!(&*framework(&world, first).wire_id, "c-0000", "semantics 57");
-        assert_eq!(&*framework(&world, second).wire_id, "c-0001", "semantics 57");
+        assert_eq!(&*framework(&world, first).wire_id, "c-0000");
+        assert_eq!(&*framework(&world, second).wire_id, "c-0001");
         let added = [first, second]
             .map(|id| Effect::Operators(OperatorMessage::FrameworkAdded(id)))
             .to_vec();
         assert_eq!(world.sent(), added);
     }
 
+    /// semantics 58
     #[test]
     fn any_id_is_believed_and_never_handed_out_again() {
         let mut world = World::new();
         let brought = world.subscription(Some("c-0001"), &["*"]);
         let brought = world.subscribe(brought);
-        assert_eq!(&*framework(&world, brought).wire_id, "c-0001", "semantics 58");
+        assert_eq!(&*framework(&world, brought).wire_id, "c-0001");
         let made = world.framework(&["*"]);
         assert_eq!(&*framework(&world, made).wire_id, "c-0002");
         assert_ne!(brought, made);
@@ -292,11 +294,14 @@ mod tests {
         assert_eq!(world.state.offers.len(), 1, "a deep tree is walked");
     }
 
+    /// semantics 60
     #[test]
     fn the_newest_stream_wins() {
         let mut world = World::new();
+        world.agent("cpus:4;mem:4096");
         let id = world.framework(&["*"]);
         let old = framework(&world, id).session().expect("connected");
+        world.allocate();
         world.sent();
         let again = world.subscription(Some("c-0000"), &["*"]);
         assert_eq!(world.subscribe(again.clone()), id);
@@ -306,9 +311,11 @@ mod tests {
             session: old,
             message: FrameworkMessage::Failure("Framework failed over".into()),
         };
-        assert_eq!(world.sent(), [failed_over], "semantics 60");
+        assert_eq!(world.sent(), [failed_over], "offers are not rescinded");
+        assert!(world.state.offers.is_empty(), "but they are gone");
     }
 
+    /// semantics 61, 62
     #[test]
     fn user_and_checkpoint_stay_and_the_rest_changes() {
         let mut world = World::new();
@@ -319,33 +326,61 @@ mod tests {
         again.suppressed = vec!["b".into()];
         world.subscribe(again);
         let framework = framework(&world, id);
-        assert_eq!(&*framework.description.user, "nobody", "semantics 61");
-        assert!(framework.description.checkpoint, "semantics 61");
+        assert_eq!(&*framework.description.user, "nobody");
+        assert!(framework.description.checkpoint);
         assert_eq!(&framework.description.roles[..], ["b".into()]);
-        assert!(framework.suppressed.contains(&Role::from("b")), "semantics 62");
+        assert!(framework.suppressed.contains(&Role::from("b")));
         assert!(!framework.wants(&"b".into()));
     }
 
+    /// semantics 61
     #[test]
     fn the_principal_may_not_change() {
         let mut world = World::new();
         world.framework(&["*"]);
         let mut again = world.subscription(Some("c-0000"), &["*"]);
         again.description.principal = Some("other".into());
-        let refused = world.ask(again).expect_err("semantics 61");
+        let refused = world.ask(again).expect_err("refused");
         assert_eq!(refused.to_string(), "Changing framework's principal is not allowed.");
     }
 
+    /// semantics 66
+    #[test]
+    fn without_roles_there_are_no_offers() {
+        let mut world = World::new();
+        world.agent("cpus:4;mem:4096");
+        let id = world.framework(&[]);
+        world.allocate();
+        assert!(framework(&world, id).connection.is_connected());
+        assert!(world.state.offers.is_empty());
+    }
+
+    /// semantics 57
+    #[test]
+    fn agents_are_named_after_the_cluster_and_so_are_offers() {
+        let mut world = World::new();
+        let agents = [world.agent("cpus:1;mem:64"), world.agent("cpus:1;mem:64")];
+        assert_eq!(agents.map(|agent| world.state.agent_text(agent)), ["c-S0", "c-S1"]);
+        let id = world.framework(&["*"]);
+        world.allocate();
+        let offers: Vec<_> =
+            world.offers(id).iter().map(|offer| world.state.offer_text(*offer)).collect();
+        assert_eq!(offers, ["c-O0", "c-O1"]);
+    }
+
+    /// semantics 64
     #[test]
     fn root_is_refused_where_the_flag_says_so() {
         let mut world = World::new();
         world.settings.root_submissions = false;
         let mut subscribe = world.subscription(None, &["*"]);
         subscribe.description.user = "root".into();
-        world.ask(subscribe).expect_err("semantics 64");
+        world.ask(subscribe.clone()).expect_err("refused");
+        world.settings.root_submissions = true;
+        world.must(subscribe);
     }
 
-    /// semantics 249
+    /// semantics 59, 249; gaps 7
     #[test]
     fn a_removed_framework_stays_removed_whoever_leads() {
         let mut world = World::new();
@@ -353,6 +388,6 @@ mod tests {
         world.must(crate::framework::Teardown { framework: id });
         world.lead(2);
         let again = world.subscription(Some("c-0000"), &["*"]);
-        assert_eq!(world.ask(again), Err(Rejection::FrameworkRemoved), "semantics 59, gaps 7");
+        assert_eq!(world.ask(again), Err(Rejection::FrameworkRemoved));
     }
 }

@@ -79,17 +79,45 @@ mod tests {
         let suppressed = &world.state.frameworks[&framework].suppressed;
         assert!(suppressed.iter().map(|role| &**role).eq(want.iter().copied()), "{named:?}");
         world.must(Revive { framework, roles: Vec::new() });
-        assert!(world.state.frameworks[&framework].suppressed.is_empty(), "semantics 109");
+        assert!(world.state.frameworks[&framework].suppressed.is_empty());
     }
 
+    /// semantics 109, 110
     #[test]
     fn named_roles_are_suppressed_or_all() {
         check(&["a"], &["a"]);
-        check(&[], &["a", "b"]); // semantics 110
+        check(&[], &["a", "b"]);
     }
 
+    /// semantics 111
     #[test]
     fn one_foreign_role_makes_the_call_mean_nothing() {
-        check(&["a", "c"], &[]); // semantics 111
+        for named in [["a", "c"], ["a", "not//valid"]] {
+            check(&named, &[]);
+            let mut world = World::new();
+            let framework = world.framework(&["a", "b"]);
+            world.must(Suppress { framework, roles: Vec::new() });
+            world.must(Revive { framework, roles: named.map(Role::from).to_vec() });
+            assert_eq!(world.state.frameworks[&framework].suppressed.len(), 2, "{named:?}");
+        }
+    }
+
+    /// semantics 112; gaps 11
+    #[test]
+    fn suppression_outlives_streams_and_leaders_and_not_the_next_subscription() {
+        let mut world = World::new();
+        world.agent("cpus:4;mem:4096");
+        let framework = world.framework(&["a", "b"]);
+        world.must(Suppress { framework, roles: vec!["a".into()] });
+        let session = world.state.frameworks[&framework].session().expect("connected");
+        world.must(crate::framework::Disconnect { framework, session });
+        world.lead(2);
+        assert!(world.state.frameworks[&framework].suppressed.contains(&Role::from("a")));
+        let mut again = world.subscription(Some("c-0000"), &["a", "b"]);
+        again.suppressed = vec!["b".into()];
+        world.subscribe(again);
+        world.must(crate::allocator::Allocate::default());
+        let roles: Vec<_> = world.state.offers.values().map(|offer| offer.role.clone()).collect();
+        assert_eq!(roles, [Role::from("a")]);
     }
 }

@@ -146,6 +146,25 @@ mod tests {
         assert_eq!(&*world.state.offers[&offer].role, "b");
     }
 
+    /// semantics 63
+    #[test]
+    fn tasks_of_roles_that_were_left_go_on_and_count_there() {
+        let mut world = World::new();
+        world.agent("cpus:4;mem:4096");
+        let framework = world.framework(&["a"]);
+        world.launch(framework, "t", "cpus:1;mem:64");
+        world.must(update(&world, framework, &["b"]));
+        let task = world.state.tasks_of(framework).next().expect("it runs on");
+        assert_eq!(&*task.role, "a");
+        let share = |world: &World| {
+            let held = &world.state.book.held[&(framework, "a".into())].quantities;
+            held.share_of(&world.state.book.total)
+        };
+        assert!((share(&world) - 0.25).abs() < 1e-9, "{}", share(&world));
+        world.update(framework, "t", crate::TaskState::Finished, 1).expect("taken");
+        assert!(share(&world) < 1e-9, "{}", share(&world));
+    }
+
     /// semantics 74
     #[test]
     fn agents_and_operators_hear_of_a_changed_description_only() {

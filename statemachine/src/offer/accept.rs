@@ -10,11 +10,12 @@ use super::filter::refuse;
 use super::launch;
 use super::launch_group::launch_group;
 use crate::allocator::exclusive;
+use crate::capability;
 use crate::command::Decide;
 use crate::draft::{Draft, Reply};
 use crate::effect::Effect;
 use crate::event::Fold;
-use crate::id::{FrameworkId, OfferId, OperationId, OperationKey, Role};
+use crate::id::{AgentId, FrameworkId, OfferId, OperationId, OperationKey, Role};
 use crate::operation::{self, Asker, ConversionError, Given, Label, Plan, Request, Stock};
 use crate::quota::passed_limit;
 use crate::rejection::Rejection;
@@ -157,14 +158,30 @@ impl Accept {
                 return Some(format!("Offer {text} is no longer valid"));
             };
             if offer.framework != self.framework {
-                return Some(format!("Offer {text} is not an offer to this framework"));
+                let id = |framework: FrameworkId| {
+                    state.frameworks.get(&framework).map_or("", |framework| &framework.wire_id)
+                };
+                return Some(format!(
+                    "Offer {text} has invalid framework {} while framework {} is expected",
+                    id(offer.framework),
+                    id(self.framework)
+                ));
             }
             let first = first.get_or_insert(offer);
             if first.agent != offer.agent {
-                return Some(format!("Offer {text} is of another agent than the offers before it"));
+                return Some(format!(
+                    "Aggregated offers must belong to one single agent. Offer {text} is of agent {} \
+                     and the ones before of {}",
+                    state.agent_text(offer.agent),
+                    state.agent_text(first.agent)
+                ));
             }
             if first.role != offer.role {
-                return Some(format!("Offer {text} is for another role than the offers before it"));
+                return Some(format!(
+                    "Aggregated offers must be allocated to the same role. Offer {text} is for \
+                     role '{}' and the ones before for '{}'",
+                    offer.role, first.role
+                ));
             }
         }
         None
@@ -226,12 +243,30 @@ fn convert(draft: &mut Draft<'_>, hand: &mut Hand, request: &Request, id: Option
     let in_use = key.as_ref().filter(|key| draft.state().operations.contains_key(*key));
     let done = match in_use {
         Some(key) => Err(ConversionError::IdInUse(key.operation.clone())),
-        None => operation::plan(draft.state(), hand.stock.agent, &asker, request)
+        None => check_feedback(draft.state(), hand.stock.agent, id)
+            .and_then(|()| operation::plan(draft.state(), hand.stock.agent, &asker, request))
             .and_then(|plan| check_limits(draft.state(), hand, &plan).map(|()| plan))
             .and_then(|plan| operation::convert(draft, &mut hand.stock, plan, label)),
     };
     if let (Some(key), Err(why)) = (key, done) {
         operation::refuse(draft, key, &why);
+    }
+}
+
+/// Only an agent that confirms operations can be followed (semantics 89).
+fn check_feedback(
+    state: &State,
+    agent: AgentId,
+    id: Option<&OperationId>,
+) -> Result<(), ConversionError> {
+    let agent = state.agents.get(&agent);
+    let confirms = agent.is_some_and(|agent| {
+        agent.description.capabilities.has(capability::agent::AGENT_OPERATION_FEEDBACK)
+    });
+    if id.is_none() || confirms {
+        Ok(())
+    } else {
+        Err(ConversionError::AgentNotCapable("AGENT_OPERATION_FEEDBACK"))
     }
 }
 
@@ -296,192 +331,4 @@ impl Fold for OffersAccepted {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::effect::FrameworkMessage;
-    use crate::id::AgentId;
-    use crate::task::Fault;
-    use crate::testing::{World, command_task, resources};
-
-    /// A world with two agents and a framework that holds an offer of each, in their order.
-    fn offered() -> (World, FrameworkId, Vec<OfferId>) {
-        let mut world = World::new();
-        world.agent("cpus:4;mem:4096");
-        world.agent("cpus:4;mem:4096");
-        let framework = world.framework(&["*"]);
-        world.allocate();
-        world.sent();
-        let mut offers = world.offers(framework);
-        offers.sort_by_key(|id| world.state.offers[id].agent);
-        (world, framework, offers)
-    }
-
-    fn task(id: &str, agent: AgentId) -> TaskSpec {
-        command_task(id, agent, "cpus:1;mem:64")
-    }
-
-    fn launch(tasks: &[TaskSpec]) -> Vec<Operation> {
-        vec![Operation::Launch(tasks.to_vec())]
-    }
-
-    /// What a framework is told of its tasks: state, reason and words.
-    fn told(world: &mut World, framework: FrameworkId) -> Vec<(TaskState, Option<Reason>, String)> {
-        let told = world.told(framework).into_iter();
-        told.map(|message| match message {
-            FrameworkMessage::Updated(update) => {
-                let status = &update.status;
-                let words = status.message.as_deref().unwrap_or_default().to_owned();
-                (status.state, status.reason, words)
-            }
-            other => panic!("not an update: {other:?}"),
-        })
-        .collect()
-    }
-
-    fn check_refused(world: &mut World, framework: FrameworkId, state: TaskState, words: &str) {
-        let told = told(world, framework);
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert_eq!(told[0].0, state, "{told:?}");
-        assert!(told[0].2.contains(words), "{told:?} does not say {words}");
-    }
-
-    #[test]
-    fn a_launch_uses_and_the_rest_is_free() {
-        let (mut world, framework, offers) = offered();
-        world.accept(framework, &offers[..1], launch(&[task("t", AgentId(0))]));
-        let agent = &world.state.agents[&AgentId(0)];
-        assert_eq!(agent.used, resources("cpus:1;mem:64"));
-        assert_eq!(agent.free(), resources("cpus:3;mem:4032"));
-        assert_eq!(told(&mut world, framework), [], "no TASK_STAGING is sent, semantics 94");
-    }
-
-    #[test]
-    fn an_offer_can_be_taken_once() {
-        let (mut world, framework, offers) = offered();
-        world.accept(framework, &offers[..1], launch(&[task("t", AgentId(0))]));
-        world.sent();
-        world.accept(framework, &offers[..1], launch(&[task("u", AgentId(0))]));
-        let words = "is no longer valid";
-        check_refused(&mut world, framework, TaskState::Dropped, words); // semantics 80
-        assert_eq!(world.state.tasks.len(), 1, "gaps 13");
-    }
-
-    #[test]
-    fn offers_of_two_agents_do_not_mix_and_are_consumed() {
-        let (mut world, framework, offers) = offered();
-        world.accept(framework, &offers, launch(&[task("t", AgentId(0))]));
-        check_refused(&mut world, framework, TaskState::Dropped, "of another agent");
-        assert!(world.state.offers.is_empty(), "semantics 80");
-    }
-
-    #[test]
-    fn the_same_offer_twice_is_refused() {
-        let (mut world, framework, offers) = offered();
-        let twice = [offers[0], offers[0]];
-        world.accept(framework, &twice, launch(&[task("t", AgentId(0))]));
-        check_refused(&mut world, framework, TaskState::Dropped, "Duplicate offer"); // semantics 81
-    }
-
-    #[test]
-    fn another_frameworks_offer_is_refused_and_stays() {
-        let (mut world, framework, offers) = offered();
-        let other = world.framework(&["*"]);
-        world.sent();
-        world.accept(other, &offers[..1], launch(&[task("t", AgentId(0))]));
-        check_refused(&mut world, other, TaskState::Dropped, "not an offer to this framework");
-        assert_eq!(world.offers(framework).len(), 2);
-    }
-
-    #[test]
-    fn one_invalid_task_does_not_stop_its_siblings() {
-        let (mut world, framework, offers) = offered();
-        let greedy = command_task("greedy", AgentId(0), "cpus:9");
-        let tasks = [task("a", AgentId(0)), greedy, task("b", AgentId(0))];
-        world.accept(framework, &offers[..1], launch(&tasks));
-        check_refused(&mut world, framework, TaskState::Error, "more than available");
-        assert_eq!(world.state.tasks.len(), 2, "semantics 92");
-    }
-
-    #[test]
-    fn revocable_resources_do_not_mix_with_others_of_their_name() {
-        let (mut world, framework, offers) = offered();
-        let mut mixed = task("t", AgentId(0));
-        let revocable = resources("cpus:1");
-        let revocable = revocable.iter().map(|it| Resource { revocable: true, ..it.clone() });
-        mixed.resources.add_all(&revocable.collect());
-        world.accept(framework, &offers[..1], launch(&[mixed]));
-        check_refused(&mut world, framework, TaskState::Error, "mix revocable"); // semantics 129
-    }
-
-    #[test]
-    fn faults_are_found_in_the_order_of_semantics_140() {
-        let (mut world, framework, offers) = offered();
-        let mut spec = task("t", AgentId(1));
-        spec.fault = Some(Fault::Id("the id is wrong".into()));
-        world.accept(framework, &offers[..1], launch(&[spec.clone()]));
-        check_refused(&mut world, framework, TaskState::Error, "the id is wrong");
-        world.allocate();
-        world.sent();
-        let offers = world.offers(framework);
-        let of_first = offers.iter().find(|id| world.state.offers[*id].agent == AgentId(0));
-        let of_first = *of_first.expect("an offer");
-        spec.fault = Some(Fault::Shape("the shape is wrong".into()));
-        world.accept(framework, &[of_first], launch(&[spec.clone()]));
-        check_refused(&mut world, framework, TaskState::Error, "invalid agent"); // semantics 142
-        world.allocate();
-        world.sent();
-        let offers = world.offers(framework);
-        spec.agent = None;
-        spec.fault = Some(Fault::Agent("stranger".into()));
-        world.accept(framework, &offers[..1], launch(&[spec]));
-        check_refused(&mut world, framework, TaskState::Error, "invalid agent stranger while");
-    }
-
-    #[test]
-    fn a_task_id_is_used_once_at_a_time() {
-        let (mut world, framework, offers) = offered();
-        let twice = [task("t", AgentId(0)), task("t", AgentId(0))];
-        world.accept(framework, &offers[..1], launch(&twice));
-        check_refused(&mut world, framework, TaskState::Error, "duplicate ID"); // semantics 141
-        world.update(framework, "t", TaskState::Finished, 1).expect("taken");
-        world.acknowledge(framework, "t", 1);
-        world.launch(framework, "t", "cpus:1");
-        assert_eq!(world.state.tasks.len(), 1, "completed ids may be reused");
-    }
-
-    /// gaps 10: an id is taken while its task is out of reach, and whoever leads.
-    #[test]
-    fn the_id_of_a_task_out_of_reach_is_not_free() {
-        let (mut world, framework, _) = offered();
-        let agent = world.launch(framework, "t", "cpus:1");
-        world.disconnect(agent);
-        world.pass_ms(600_000);
-        world.lead(2);
-        let mut again = world.subscription(Some("c-0000"), &["*"]);
-        again.description.failover_timeout_ms = 3_600_000;
-        world.subscribe(again);
-        world.allocate();
-        let offer = world.offers(framework)[0];
-        let other = world.state.offers[&offer].agent;
-        assert_ne!(other, agent);
-        world.sent();
-        world.accept(framework, &[offer], launch(&[task("t", other)]));
-        let words = "the ID of an unreachable task";
-        check_refused(&mut world, framework, TaskState::Error, words);
-    }
-
-    #[test]
-    fn offers_survive_a_change_of_leader() {
-        let (mut world, framework, offers) = offered();
-        world.lead(2);
-        let again = world.subscription(Some("c-0000"), &["*"]);
-        world.subscribe(again);
-        let [FrameworkMessage::Offers(again)] = &world.told(framework)[..] else {
-            panic!("the offers are not sent again");
-        };
-        let again: Vec<_> = again.iter().map(|offer| offer.id).collect();
-        assert!(again.len() == 2 && again.iter().all(|offer| offers.contains(offer)));
-        world.accept(framework, &offers[..1], launch(&[task("t", AgentId(0))]));
-        assert_eq!(world.state.tasks.len(), 1, "gaps 13: the agent is awaited, not gone");
-    }
-}
+mod tests;

@@ -67,3 +67,28 @@ impl Fold for OffersDeclined {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    /// semantics 103
+    #[test]
+    fn ids_that_name_no_offer_of_the_framework_mean_nothing() {
+        let mut world = World::new();
+        world.agent("cpus:4;mem:4096");
+        let framework = world.framework(&["*"]);
+        world.allocate();
+        let offer = world.offers(framework)[0];
+        let stranger = world.framework(&["*"]);
+        let before = world.state.clone();
+        let decline = |framework, offers| Decline { framework, offers, refuse_seconds: None };
+        world.must(decline(framework, vec![OfferId(99)]));
+        world.must(decline(stranger, vec![offer]));
+        assert_eq!(world.state, before);
+        world.must(decline(framework, vec![OfferId(99), offer, offer]));
+        assert!(world.offers(framework).is_empty(), "those that are known are declined");
+        assert_eq!(world.state.book.filters.len(), 1);
+    }
+}

@@ -79,6 +79,9 @@ impl Fold for OffersFiltered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::framework::Disconnect;
+    use crate::offer::Decline;
+    use crate::testing::World;
     use std::sync::Arc;
 
     fn check(refuse_seconds: Option<f64>, want: Option<u64>) {
@@ -86,15 +89,42 @@ mod tests {
         assert_eq!(refusal_ms(refuse_seconds, &context), want, "{refuse_seconds:?}");
     }
 
+    /// semantics 104, 105, 106
     #[test]
-    fn refusals_last_as_semantics_105_and_106_say() {
+    fn refusals_last_no_shorter_than_an_allocation_and_no_longer_than_a_year() {
         check(None, Some(5_000));
         check(Some(0.0), None);
         check(Some(-3.0), Some(5_000));
         check(Some(f64::NAN), Some(5_000));
         check(Some(0.2), Some(1_000));
         check(Some(60.0), Some(60_000));
+        check(Some(31_535_999.0), Some(31_535_999_000));
+        check(Some(31_536_001.0), Some(31_536_000_000));
         check(Some(4_294_967_295.0), Some(31_536_000_000));
         check(Some(f64::INFINITY), Some(31_536_000_000));
+    }
+
+    /// semantics 113; gaps 11
+    #[test]
+    fn refusals_outlive_leaders_and_not_streams() {
+        let mut world = World::new();
+        let agent = world.agent("cpus:4;mem:4096");
+        let id = world.framework(&["*"]);
+        world.allocate();
+        let offers = world.offers(id);
+        world.must(Decline { framework: id, offers, refuse_seconds: Some(600.0) });
+        world.lead(2);
+        let again = world.subscription(Some("c-0000"), &["*"]);
+        world.subscribe(again);
+        let back = world.hello(Some(agent), "cpus:4;mem:4096");
+        world.must(back);
+        world.allocate();
+        assert!(world.offers(id).is_empty(), "it is still refused");
+        let session = world.state.frameworks[&id].session().expect("connected");
+        world.must(Disconnect { framework: id, session });
+        let again = world.subscription(Some("c-0000"), &["*"]);
+        world.subscribe(again);
+        world.allocate();
+        assert_eq!(world.offers(id).len(), 1, "a new stream is a new beginning");
     }
 }

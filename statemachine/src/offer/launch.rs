@@ -39,12 +39,11 @@ pub(super) fn unavailable(state: &State, hand: &Hand) -> Option<(Reason, &'stati
 /// executor, that one's.
 fn check(state: &State, hand: &Hand, task: &TaskSpec) -> Result<Resources, String> {
     check_alone(state, hand, task)?;
+    let executor = task.executor.as_ref();
+    check_unmixed("Task", [&task.resources].into_iter().chain(executor.map(|it| &it.resources)))?;
     let mut needed = task.resources.clone();
-    if let Some(executor) = new_executor(state, hand, task.executor.as_ref())? {
+    if let Some(executor) = new_executor(state, hand, executor)? {
         needed.add_all(&executor.resources);
-    }
-    if let Some(name) = needed.mixed() {
-        return Err(format!("Task and its executor mix revocable and non-revocable {name}"));
     }
     if hand.holds(&needed) {
         Ok(needed)
@@ -54,6 +53,18 @@ fn check(state: &State, hand: &Hand, task: &TaskSpec) -> Result<Resources, Strin
             hand.stock.rest
         ))
     }
+}
+
+/// Nothing may be in part revocable, whether or not the executor runs already (semantics 129).
+pub(super) fn check_unmixed<'a>(
+    what: &str,
+    users: impl Iterator<Item = &'a Resources>,
+) -> Result<(), String> {
+    let all: Resources = users.flatten().cloned().collect();
+    let mixed = all.mixed().map(|name| {
+        format!("{what} and its executor mix revocable and non-revocable resources: {name}")
+    });
+    mixed.map_or(Ok(()), Err)
 }
 
 /// What is wrong with a task whatever it needs and others are, in the order of semantics 140.
@@ -108,9 +119,10 @@ pub(super) fn new_executor(
         Some(held) if held.payload == wanted.payload && held.resources == wanted.resources => {
             Ok(None)
         }
-        Some(_) => Err(format!(
-            "ExecutorInfo is not compatible with the ExecutorInfo that runs under the ID {}",
-            wanted.id
+        Some(held) => Err(format!(
+            "ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID. \
+             '{}' runs with {} and is asked for with {}; all else must be the same as well",
+            wanted.id, held.resources, wanted.resources
         )),
     }
 }

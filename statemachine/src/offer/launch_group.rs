@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::accept::{Hand, drop_task};
-use super::launch::{check_alone, new_executor, refuse, unavailable};
+use super::launch::{check_alone, check_unmixed, new_executor, refuse, unavailable};
 use crate::draft::Draft;
 use crate::resources::Resources;
 use crate::state::State;
@@ -55,11 +55,10 @@ fn check(
     if let Some(Fault::Shape(fault) | Fault::Agent(fault)) = &group.fault {
         return Err(fault.to_string());
     }
+    let users = group.tasks.iter().map(|task| &task.resources);
+    check_unmixed("Task group", users.chain([&group.executor.resources]))?;
     let executor = new_executor(state, hand, Some(&group.executor))?;
     let needed = needed(group, executor.as_ref());
-    if let Some(name) = needed.mixed() {
-        return Err(format!("Task group and its executor mix revocable and non-revocable {name}"));
-    }
     if !hand.holds(&needed) {
         return Err(format!(
             "Total resources {needed} required by task group and its executor are more than \

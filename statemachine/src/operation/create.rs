@@ -101,15 +101,17 @@ mod tests {
         check_created(std::slice::from_ref(&volumes), &volumes, 110);
     }
 
+    /// semantics 128
     #[test]
     fn an_id_is_used_once_per_role_and_agent() {
         let (first, second) = (volume("a", ROLE, 50), volume("a", ROLE, 60));
-        check_created(&[first.clone(), second.clone()], &first, 50); // semantics 128
+        check_created(&[first.clone(), second.clone()], &first, 50);
         check_created(&[plus(&first, &second)], &resources(""), 0);
     }
 
+    /// semantics 126, 162
     #[test]
-    fn volumes_need_what_semantics_162_and_126_say() {
+    fn volumes_are_described_whole() {
         let whole = volume("a", ROLE, 50);
         let faults = [
             with_disk(&whole, |disk| disk.persistence = None),
@@ -127,6 +129,7 @@ mod tests {
         }
     }
 
+    /// semantics 162
     #[test]
     fn the_creator_is_who_the_framework_is() {
         for (principal, made) in [(None, false), (Some("dev"), false), (Some("ops"), true)] {
@@ -142,10 +145,11 @@ mod tests {
                 persistence.principal = principal.map(Into::into);
             });
             world.operate(framework, vec![Operation::create(Ok(volume.clone()))]);
-            assert_eq!(total(&world).contains(&volume), made, "semantics 162: {principal:?}");
+            assert_eq!(total(&world).contains(&volume), made, "{principal:?}");
         }
     }
 
+    /// semantics 162
     #[test]
     fn only_those_who_know_of_shared_volumes_make_them() {
         let mut world = World::new();
@@ -153,9 +157,10 @@ mod tests {
         let framework = world.framework(&[ROLE]); // without SHARED_RESOURCES
         let volume = shared(&volume("a", ROLE, 50));
         world.operate(framework, vec![reserve(), Operation::create(Ok(volume.clone()))]);
-        assert!(!total(&world).contains(&volume), "semantics 162");
+        assert!(!total(&world).contains(&volume));
     }
 
+    /// semantics 98
     #[test]
     fn one_accept_reserves_creates_and_launches() {
         let (mut world, framework) = world();
@@ -166,7 +171,7 @@ mod tests {
             vec![reserve(), Operation::create(Ok(volume.clone())), Operation::Launch(vec![task])];
         world.operate(framework, operations);
         let key = TaskKey { framework, task: "db".into() };
-        assert!(world.state.tasks[&key].resources.contains(&volume), "semantics 98");
+        assert!(world.state.tasks[&key].resources.contains(&volume));
         assert!(!world.state.agents[&AgentId(0)].free().contains(&volume));
     }
 }

@@ -58,6 +58,7 @@ fn offers_of(state: &State, stock: &Stock, volumes: &Resources) -> Vec<OfferId> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::Request;
     use super::super::testing::{ROLE, check, check_refused, subscribe, total, world};
     use crate::offer::Operation;
     use crate::resources::Resources;
@@ -89,9 +90,10 @@ mod tests {
         }
     }
 
+    /// semantics 163
     #[test]
     fn only_volumes_that_are_there_can_be_destroyed() {
-        check_refused(vec![Operation::destroy(Ok(volume("v", ROLE, 64)))]); // semantics 163
+        check_refused(vec![Operation::destroy(Ok(volume("v", ROLE, 64)))]);
         check_refused(vec![Operation::destroy(Ok(resources("cpus:1")))]);
         check_refused(vec![Operation::destroy(Ok(resources("")))]);
         let mut operations = made(&volume("v", ROLE, 64));
@@ -99,17 +101,22 @@ mod tests {
         check(operations, &resources("disk:64"), &volume("v", ROLE, 64));
     }
 
+    /// semantics 163
     #[test]
     fn a_volume_in_use_stays_until_its_task_is_over() {
         let volume = shared(&volume("v", ROLE, 64));
         let (mut world, framework) = used(&volume);
-        world.operate(framework, vec![Operation::destroy(Ok(volume.clone()))]);
-        assert!(total(&world).contains(&volume), "semantics 163");
+        let destroy = Request::Destroy(Ok(volume.clone()));
+        world.operate(framework, vec![Operation::Convert(destroy, Some("id".into()))]);
+        assert!(total(&world).contains(&volume));
+        let told = format!("{:?}", world.told(framework));
+        assert!(told.contains("Persistent volumes in use: disk(eng/web)[v]:64"), "{told}");
         world.update(framework, "t", TaskState::Finished, 1).expect("taken");
         world.operate(framework, vec![Operation::destroy(Ok(volume.clone()))]);
         assert!(!total(&world).contains(&volume));
     }
 
+    /// semantics 99
     #[test]
     fn other_offers_of_a_shared_volume_are_rescinded() {
         let (mut world, framework) = world();
@@ -127,7 +134,7 @@ mod tests {
         let holds = |world: &World, offer| world.state.offers[offer].resources.contains(&volume);
         assert!(holds(&world, &mine[0]) && holds(&world, &theirs[0]));
         world.accept(framework, &mine, vec![Operation::destroy(Ok(volume.clone()))]);
-        assert_eq!(world.offers(other), [], "semantics 99");
+        assert_eq!(world.offers(other), []);
         assert!(!total(&world).contains(&volume));
         assert!(
             total(&world)

@@ -11,7 +11,7 @@ use crate::resources::{Resource, Resources, Scalar};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConversionError {
     /// The resources could not be read.
-    #[error("the resources are not valid: {0}")]
+    #[error("Operation attempted with invalid resources: {0}")]
     Unreadable(Arc<str>),
     /// Nothing is named.
     #[error("no resources are named")]
@@ -53,9 +53,12 @@ pub enum ConversionError {
     /// All must come from one provider (semantics 159).
     #[error("{0} comes from another provider than the resources before it")]
     OtherProvider(Resource),
-    /// Reservations of volumes cannot change (semantics 161).
-    #[error("{0} is a persistent volume, which has to be destroyed first")]
+    /// Reservations of volumes cannot change.
+    #[error("{0} is a persistent volume, whose reservations cannot be changed")]
     IsVolume(Resource),
+    /// Nor be undone (semantics 161).
+    #[error("{0} cannot be unreserved directly. Please destroy the persistent volume first")]
+    HoldsVolume(Resource),
     /// A whole description of a persistent volume was expected (semantics 162).
     #[error("{0} does not describe a persistent volume")]
     NotVolume(Resource),
@@ -63,7 +66,7 @@ pub enum ConversionError {
     #[error("{0} is shared, which the framework is not capable of")]
     NotCapable(Resource),
     /// The id is taken (semantics 128).
-    #[error("role {role} has a volume {id} on this agent already")]
+    #[error("Persistence ID '{id}' is not unique: role {role} has such a volume on this agent")]
     VolumeExists {
         /// Its id.
         id: Arc<str>,
@@ -71,7 +74,9 @@ pub enum ConversionError {
         role: Role,
     },
     /// The scheduler API cannot change reservations (semantics 90).
-    #[error("reservations are changed through the operator API only")]
+    #[error(
+        "Reservation updates are not yet implemented for the scheduler API. Use the operator API"
+    )]
     Rereserved,
     /// A new reservation of something else than what there was.
     #[error("{0} is not what was reserved before under another name")]
@@ -93,6 +98,9 @@ pub enum ConversionError {
     /// It takes a resource provider, and this cluster has none.
     #[error("{0} needs a resource provider, and the agent has none")]
     Unsupported(&'static str),
+    /// The agent could not keep what would become of it (semantics 89, 160, 164).
+    #[error("the agent does not have the capability {0}")]
+    AgentNotCapable(&'static str),
     /// The operation id is taken.
     #[error("operation id {0} is in use")]
     IdInUse(OperationId),
@@ -100,9 +108,9 @@ pub enum ConversionError {
     #[error("{0}")]
     PassesLimit(PassedLimit),
     /// Nothing to destroy (semantics 163).
-    #[error("{0} is not on this agent")]
+    #[error("Persistent volumes not found: {0}")]
     VolumeUnknown(Resource),
     /// A task or executor has it (semantics 163).
-    #[error("{0} is in use")]
+    #[error("Persistent volumes in use: {0}")]
     VolumeInUse(Resource),
 }

@@ -32,7 +32,8 @@ pub use reconcile::{Question, Reconcile};
 pub use refuse::OperationRefused;
 pub(crate) use refuse::refuse;
 
-use crate::capability::framework as capability;
+use crate::agent::Agent;
+use crate::capability;
 use crate::framework::Description;
 use crate::id::{AgentId, Principal, Role};
 use crate::resources::{Resource, Resources, Scalar};
@@ -61,6 +62,21 @@ pub enum Request {
     Shrink(Given<(Resource, Scalar)>),
     /// Something that no agent of this cluster can do, by its name.
     Unsupported(&'static str),
+}
+
+impl Request {
+    /// The type of the operation, as the wire has it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Reserve(_) | Self::Rereserve(_) => "RESERVE",
+            Self::Unreserve(_) => "UNRESERVE",
+            Self::Create(_) => "CREATE",
+            Self::Destroy(_) => "DESTROY",
+            Self::Grow(_) => "GROW_VOLUME",
+            Self::Shrink(_) => "SHRINK_VOLUME",
+            Self::Unsupported(name) => name,
+        }
+    }
 }
 
 /// Resources of one agent that are at hand to be converted.
@@ -94,7 +110,7 @@ impl Asker {
     fn may_share(&self) -> bool {
         match self {
             Self::Framework(description, _) => {
-                description.capabilities.has(capability::SHARED_RESOURCES)
+                description.capabilities.has(capability::framework::SHARED_RESOURCES)
             }
             Self::Operator(_) => true,
         }
@@ -125,9 +141,15 @@ pub(crate) fn plan(
     request: &Request,
 ) -> Result<Plan, ConversionError> {
     let agent = match state.agents.get(&agent) {
-        Some(agent) if agent.is_active() => &**agent,
+        Some(agent) if agent.is_reachable() => &**agent,
         Some(_) | None => return Err(ConversionError::AgentAway),
     };
+    let plan = plan_on(agent, asker, request)?;
+    check_capable(agent, &plan)?;
+    Ok(plan)
+}
+
+fn plan_on(agent: &Agent, asker: &Asker, request: &Request) -> Result<Plan, ConversionError> {
     match request {
         Request::Reserve(given) => reserve::plan(asker, opened(given)?),
         Request::Rereserve(given) => {
@@ -149,6 +171,27 @@ pub(crate) fn plan(
     }
 }
 
+/// Refuses what the agent could not keep (semantics 160, 164).
+fn check_capable(agent: &Agent, plan: &Plan) -> Result<(), ConversionError> {
+    use capability::agent::{HIERARCHICAL_ROLE, RESERVATION_REFINEMENT, RESIZE_VOLUME};
+    let reserves = |kind: fn(&Resource) -> bool| {
+        plan.kind == Conversion::Reserve && plan.converted.iter().any(kind)
+    };
+    let is_below = |it: &Resource| it.reservations.iter().any(|held| held.role.contains('/'));
+    let is_stack = |it: &Resource| it.reservations.len() > 1;
+    let resizes = matches!(plan.kind, Conversion::Grow | Conversion::Shrink);
+    for (needed, number, name) in [
+        (reserves(is_below), HIERARCHICAL_ROLE, "HIERARCHICAL_ROLE"),
+        (reserves(is_stack), RESERVATION_REFINEMENT, "RESERVATION_REFINEMENT"),
+        (resizes, RESIZE_VOLUME, "RESIZE_VOLUME"),
+    ] {
+        if needed && !agent.description.capabilities.has(number) {
+            return Err(ConversionError::AgentNotCapable(name));
+        }
+    }
+    Ok(())
+}
+
 /// What is named, which must be something.
 fn opened(given: &Given) -> Result<&Resources, ConversionError> {
     let named = given.as_ref().map_err(unreadable)?;
@@ -160,10 +203,77 @@ fn unreadable(fault: &Arc<str>) -> ConversionError {
 }
 
 #[cfg(test)]
+mod tests {
+    use super::testing::{AGENT_HAS, ROLE, check_error};
+    use super::*;
+    use crate::capability::Capabilities;
+    use crate::offer::Operation;
+    use crate::testing::{World, reserved, resources, volume};
+
+    /// semantics 87, 90, 121, 128, 161, 163, 165
+    #[test]
+    fn who_gave_an_id_hears_why() {
+        let space = || Operation::reserve(Ok(reserved(&resources("disk:128"), ROLE)));
+        let create = || Operation::create(Ok(volume("v", ROLE, 64)));
+        let unreadable = Operation::reserve(Err("cpus is text".into()));
+        let words = "Operation attempted with invalid resources: cpus is text";
+        check_error(vec![unreadable], words);
+        let some = || reserved(&resources("cpus:1"), ROLE);
+        let again = Operation::Convert(Request::Rereserve(Ok((some(), some()))), None);
+        let words = "Reservation updates are not yet implemented for the scheduler API.";
+        check_error(vec![again], words);
+        check_error(vec![space(), create(), create()], "Persistence ID 'v' is not unique");
+        let unreserve = Operation::unreserve(Ok(volume("v", ROLE, 64)));
+        let words = "cannot be unreserved directly. Please destroy the persistent volume first";
+        check_error(vec![space(), create(), unreserve], words);
+        let destroy = Operation::destroy(Ok(volume("v", ROLE, 64)));
+        check_error(vec![destroy], "Persistent volumes not found");
+        for name in ["CREATE_DISK", "DESTROY_DISK"] {
+            let disk = Operation::Convert(Request::Unsupported(name), None);
+            check_error(vec![disk], "needs a resource provider");
+        }
+    }
+
+    /// semantics 160, 164
+    #[test]
+    fn agents_are_asked_only_for_what_they_can_keep() {
+        use capability::agent::{HIERARCHICAL_ROLE, RESERVATION_REFINEMENT, RESIZE_VOLUME};
+        let ask = |missing: i32, request: Request| {
+            let mut world = World::new();
+            let mut hello = world.hello(None, AGENT_HAS);
+            let all = (1..=8).filter(|number| *number != missing);
+            hello.description.capabilities = all.fold(Capabilities::default(), Capabilities::with);
+            world.must(hello);
+            let space = Request::Reserve(Ok(reserved(&resources("disk:128"), "eng")));
+            for request in [space, Request::Create(Ok(volume("v", "eng", 64)))] {
+                world.must(Operate { agent: Some(AgentId(0)), request });
+            }
+            world.ask(Operate { agent: Some(AgentId(0)), request })
+        };
+        let first = |some: &Resources| some.iter().next().expect("one").clone();
+        let held = first(&volume("v", "eng", 64));
+        let space = first(&reserved(&resources("disk:8"), "eng"));
+        let reserve = |text: &str| Request::Reserve(Ok(reserved(&resources(text), ROLE)));
+        for (number, name, request) in [
+            (HIERARCHICAL_ROLE, "HIERARCHICAL_ROLE", reserve("cpus:1")),
+            (RESERVATION_REFINEMENT, "RESERVATION_REFINEMENT", reserve("cpus(eng):1")),
+            (RESIZE_VOLUME, "RESIZE_VOLUME", Request::Grow(Ok((held.clone(), space)))),
+            (RESIZE_VOLUME, "RESIZE_VOLUME", Request::Shrink(Ok((held, Scalar(8_000))))),
+        ] {
+            ask(0, request.clone()).expect("done");
+            let refused = ask(number, request).expect_err("the agent cannot").to_string();
+            assert!(refused.ends_with(&format!("the capability {name}")), "{refused}");
+        }
+    }
+}
+
+#[cfg(test)]
 mod testing {
     //! An agent, a framework in role `eng/web` that may do all things, and one ACCEPT.
 
+    use super::OperationState;
     use crate::capability::framework as capability;
+    use crate::effect::FrameworkMessage;
     use crate::offer::Operation;
     use crate::resources::Resources;
     use crate::testing::{World, resources};
@@ -204,6 +314,22 @@ mod testing {
         want.add_all(come);
         let found = total(&world);
         assert_eq!(found, want, "{found} is not {want} after {asked}");
+    }
+
+    /// The last of `operations`, which has an id, is refused with a message that says `words`.
+    pub(super) fn check_error(mut operations: Vec<Operation>, words: &str) {
+        let (mut world, framework) = world();
+        if let Some(Operation::Convert(_, id)) = operations.last_mut() {
+            *id = Some("the last".into());
+        }
+        world.operate(framework, operations);
+        let told = world.told(framework);
+        let Some(FrameworkMessage::OperationUpdated(update)) = told.last() else {
+            panic!("{told:?}")
+        };
+        assert_eq!(update.state, OperationState::Error, "{update:?}");
+        let message = update.message.as_deref().unwrap_or_default();
+        assert!(message.contains(words), "{message} does not say {words}");
     }
 
     /// `operations` change nothing.

@@ -25,12 +25,13 @@ impl Decide for Operate {
         let asker = Asker::Operator(draft.context().principal.clone());
         let state = draft.state();
         let agent = self.agent.and_then(|agent| state.agents.get(&agent)).cloned();
-        let agent = agent.filter(|agent| agent.is_active());
+        let agent = agent.filter(|agent| agent.is_reachable());
         let agent =
             agent.ok_or_else(|| Rejection::Invalid("No agent found with specified ID".into()))?;
         let invalid = |error: ConversionError| {
             let name = state.agent_text(agent.id);
-            Rejection::Invalid(format!("Invalid operation on agent {name}: {error}").into())
+            let asked = self.request.name();
+            Rejection::Invalid(format!("Invalid {asked} operation on agent {name}: {error}").into())
         };
         let plan = plan(state, agent.id, &asker, &self.request).map_err(invalid)?;
         let (offers, rest) = recovered(state, &agent, &plan.consumed).ok_or_else(|| {
@@ -153,7 +154,30 @@ mod tests {
         assert_eq!(Some(reply), told);
     }
 
-    /// semantics 90
+    /// semantics 168
+    #[test]
+    fn no_more_offers_are_rescinded_than_it_takes() {
+        let (mut world, framework) = world();
+        world.launch(framework, "t", "cpus:2;mem:64");
+        world.allocate();
+        world.update(framework, "t", crate::TaskState::Finished, 1).expect("taken");
+        world.allocate();
+        let [first, second] = world.offers(framework)[..] else { panic!("two offers") };
+        let reserve = |text: &str| Request::Reserve(Ok(reserved(&resources(text), "db")));
+        world.sent();
+        operate(&mut world, reserve("cpus:1")).expect("done");
+        assert_eq!(world.offers(framework), [second], "one of them was enough");
+        let rescinded = crate::effect::FrameworkMessage::Rescinded(first);
+        assert_eq!(world.told(framework), [rescinded]);
+        let until = world.now.after_ms(crate::offer::REFUSE_DEFAULT_MS);
+        world.pass_ms(until.since_ms(world.now) - 1);
+        world.allocate();
+        assert_eq!(world.offers(framework), [second], "the rest is filtered");
+        world.pass_ms(1);
+        world.allocate();
+        assert_eq!(world.offers(framework).len(), 2, "for five seconds");
+    }
+
     #[test]
     fn reservations_move_between_roles() {
         let (mut world, _) = world();
@@ -166,6 +190,21 @@ mod tests {
         let more = reserved(&resources("cpus:2"), "a");
         let refused = operate(&mut world, Request::Rereserve(Ok((other, more))));
         assert!(matches!(refused, Err(Rejection::Invalid(_))), "{refused:?}");
+    }
+
+    /// semantics 166
+    #[test]
+    fn an_agent_that_is_not_there_is_not_found() {
+        let (mut world, _) = world();
+        let some = Request::Reserve(Ok(reserved(&resources("cpus:1"), "db")));
+        world.must(crate::agent::Deactivate { agent: AgentId(0) });
+        operate(&mut world, some.clone()).expect("it is there, if without offers");
+        world.disconnect(AgentId(0));
+        for agent in [None, Some(AgentId(0)), Some(AgentId(7))] {
+            let refused = world.ask(Operate { agent, request: some.clone() });
+            let refused = refused.expect_err("nowhere to be found").to_string();
+            assert_eq!(refused, "No agent found with specified ID", "{agent:?}");
+        }
     }
 
     /// semantics 166
@@ -184,8 +223,10 @@ mod tests {
             Request::Destroy(Ok(volume("v", ROLE, 64))),
             Request::Unsupported("CREATE_DISK"),
         ] {
-            let refused = operate(&mut world, request);
-            assert!(matches!(refused, Err(Rejection::Invalid(_))), "{refused:?}");
+            let words = format!("Invalid {} operation on agent c-S0: ", request.name());
+            let refused = operate(&mut world, request).expect_err("invalid");
+            assert!(matches!(refused, Rejection::Invalid(_)), "{refused:?}");
+            assert!(refused.to_string().starts_with(&words), "{refused}");
         }
     }
 }

@@ -102,12 +102,14 @@ mod tests {
         reserve(&reserved.iter().map(alter).collect())
     }
 
+    /// semantics 159
     #[test]
     fn unreserved_resources_become_reserved() {
         let some = resources("cpus:1;mem:64");
         check(reserve(&reserved(&some, ROLE)), &some, &reserved(&some, ROLE));
     }
 
+    /// semantics 122, 159
     #[test]
     fn reservations_are_refined_downwards() {
         let above = resources("cpus(eng):2");
@@ -116,6 +118,7 @@ mod tests {
         check_refused(reserve(&twice)); // nothing in hand is dynamically reserved for eng
     }
 
+    /// semantics 87
     #[test]
     fn what_is_not_in_hand_cannot_be_reserved() {
         check_refused(reserve(&reserved(&resources("cpus:4.001"), ROLE)));
@@ -124,14 +127,16 @@ mod tests {
         check_refused(vec![Operation::reserve(Err("not readable".into()))]);
     }
 
+    /// semantics 159
     #[test]
     fn only_the_offered_role_can_reserve() {
-        check_refused(reserve(&reserved(&resources("cpus:1"), "eng"))); // semantics 159
+        check_refused(reserve(&reserved(&resources("cpus:1"), "eng")));
         check_refused(reserve(&reserved(&resources("cpus:1"), "eng/web/deep")));
         check_refused(reserve(&resources("cpus(eng/web):1")));
         check_refused(reserve(&reserved(&reserved(&resources("cpus:1"), "db"), ROLE)));
     }
 
+    /// semantics 121, 159
     #[test]
     fn star_is_never_reserved_for() {
         let mut world = World::new();
@@ -139,12 +144,13 @@ mod tests {
         let framework = world.framework(&["*"]);
         let before = total(&world);
         world.operate(framework, reserve(&reserved(&resources("cpus:1"), "*")));
-        assert_eq!(total(&world), before, "semantics 121");
+        assert_eq!(total(&world), before);
     }
 
+    /// semantics 127, 159
     #[test]
     fn some_resources_are_never_reserved() {
-        check_refused(altered(|resource| resource.revocable = true)); // semantics 127
+        check_refused(altered(|resource| resource.revocable = true));
         check_refused(altered(|resource| resource.shared = true));
         check_refused(reserve(&volume("v", ROLE, 64)));
         let provided = altered(|resource| resource.provider = Some("p".into()));
@@ -152,9 +158,10 @@ mod tests {
             panic!("one operation")
         };
         let mixed = plus(provided, &reserved(&resources("mem:1"), ROLE));
-        check_refused(reserve(&mixed)); // semantics 159
+        check_refused(reserve(&mixed));
     }
 
+    /// semantics 159
     #[test]
     fn the_reserver_is_who_the_framework_is() {
         let as_reserver = |principal: Option<&str>| {
@@ -170,10 +177,11 @@ mod tests {
             let framework = subscribe(&mut world, Some("ops"));
             let before = total(&world);
             world.operate(framework, as_reserver(principal));
-            assert_eq!(total(&world) != before, changes, "semantics 159: {principal:?}");
+            assert_eq!(total(&world) != before, changes, "{principal:?}");
         }
     }
 
+    /// semantics 100
     #[test]
     fn what_is_reserved_goes_back_unfiltered() {
         let (mut world, framework) = world();
@@ -187,7 +195,7 @@ mod tests {
             refuse_seconds: None,
         };
         world.must(accept);
-        assert_eq!(world.state.book.filters.len(), 1, "semantics 100");
+        assert_eq!(world.state.book.filters.len(), 1, "what was not touched");
         world.allocate();
         let offer = world.offers(framework)[0];
         assert!(world.state.offers[&offer].resources.contains(&some), "semantics 107");

@@ -11,7 +11,7 @@ pub(super) fn plan(named: &Resources) -> Result<Plan, ConversionError> {
             return Err(ConversionError::NotReserved(resource.clone()));
         }
         if resource.volume_id().is_some() {
-            return Err(ConversionError::IsVolume(resource.clone()));
+            return Err(ConversionError::HoldsVolume(resource.clone()));
         }
     }
     let converted = named.iter().map(Resource::unreserved).collect();
@@ -30,17 +30,19 @@ mod tests {
         vec![Operation::reserve(Ok(some)), Operation::unreserve(Ok(unreserved.clone()))]
     }
 
+    /// semantics 98, 161
     #[test]
     fn the_last_reservation_is_undone_in_the_same_accept() {
         let (some, part) = (resources("cpus:2;mem:64"), resources("cpus:2"));
         let left = reserved(&resources("mem:64"), ROLE);
         let undone = reserved(&part, ROLE);
-        check(reserve_then_unreserve(&some, &undone), &resources("mem:64"), &left); // semantics 98
+        check(reserve_then_unreserve(&some, &undone), &resources("mem:64"), &left);
         let above = resources("cpus(eng):2");
         let nothing = resources("");
         check(reserve_then_unreserve(&above, &reserved(&above, ROLE)), &nothing, &nothing);
     }
 
+    /// semantics 161
     #[test]
     fn only_dynamic_reservations_in_hand_can_be_undone() {
         for text in ["cpus(eng):2", "cpus:1", ""] {
@@ -50,6 +52,7 @@ mod tests {
         check_refused(vec![Operation::unreserve(Err("not readable".into()))]);
     }
 
+    /// semantics 161
     #[test]
     fn volumes_are_destroyed_first() {
         let space = reserved(&resources("disk:64"), ROLE);
@@ -57,7 +60,7 @@ mod tests {
         let operations = vec![
             Operation::reserve(Ok(plus(&space, &reserved(&resources("cpus:1"), ROLE)))),
             Operation::create(Ok(volume.clone())),
-            Operation::unreserve(Ok(volume.clone())), // semantics 161
+            Operation::unreserve(Ok(volume.clone())),
         ];
         let come = plus(&volume, &reserved(&resources("cpus:1"), ROLE));
         check(operations, &resources("disk:64;cpus:1"), &come);

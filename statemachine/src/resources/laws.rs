@@ -31,6 +31,7 @@ fn any_disk() -> impl Strategy<Value = (Option<Arc<Disk>>, bool)> {
         3 => Just((None, false)),
         1 => Just((Some(disk(Some(DiskKind::Path), None)), false)),
         1 => Just((Some(disk(Some(DiskKind::Mount), None)), false)),
+        1 => Just((Some(disk(Some(DiskKind::RawWithId), None)), false)),
         2 => (0u8..2, any::<bool>()).prop_map(|(id, shared)| (Some(disk(None, Some(id))), shared)),
     ]
 }
@@ -169,6 +170,7 @@ proptest! {
         prop_assert_eq!(&list, &*decoded.0);
     }
 
+    /// semantics 133, 134
     #[test]
     fn volumes_are_counted_and_never_split(parts in any_parts()) {
         let sum = sum(&parts);

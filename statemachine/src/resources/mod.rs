@@ -163,7 +163,7 @@ pub struct DiskSource {
     pub payload: Bytes,
 }
 
-/// The kinds of disk source; MOUNT and BLOCK are all or nothing (semantics 133).
+/// The kinds of disk source; MOUNT, BLOCK and RAW with an id are all or nothing (semantics 133, 134).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum DiskKind {
     /// A directory.
@@ -178,12 +178,15 @@ pub enum DiskKind {
     /// Space of a storage provider, not yet a disk.
     #[serde(rename = "r")]
     Raw,
+    /// Space of a storage provider that has an id there, and so is one piece.
+    #[serde(rename = "i")]
+    RawWithId,
 }
 
 impl DiskKind {
     /// Whether a disk of this kind is given out whole or not at all.
     fn is_indivisible(self) -> bool {
-        matches!(self, Self::Mount | Self::Block)
+        matches!(self, Self::Mount | Self::Block | Self::RawWithId)
     }
 }
 

@@ -123,6 +123,7 @@ mod tests {
         assert_eq!(Ranges::new(ranges.iter().copied()).0, want);
     }
 
+    /// semantics 119
     #[test]
     fn adjacent_and_overlapping_ranges_are_one() {
         check(&[], &[]);

@@ -42,6 +42,7 @@ mod tests {
         assert_eq!(Scalar::from_f64(value), Scalar(thousandths), "{value}");
     }
 
+    /// semantics 116
     #[test]
     fn the_nearest_thousandth_counts() {
         check(0.1 + 0.2, 300);
