@@ -112,8 +112,8 @@ mod tests {
         world.must(UpdateSchedule { windows: vec![Window { machines, unavailability }] });
     }
 
-    /// semantics 109, 170 and 324; bettered by gaps 59: what becomes free by itself is offered at once, too. What is
-    /// refused waits for the interval.
+    /// semantics 109, 170 and 324; bettered by gaps 59: what becomes free by itself is offered at once,
+    /// too. What is refused waits for the interval.
     #[test]
     fn whoever_brings_or_wants_resources_is_served_at_once() {
         let (nothing, all) = (Wanted::Nothing, Wanted::All);
