@@ -206,7 +206,8 @@ mod tests {
             };
             let whole = kind == v1::check_info::Type::Command;
             check(|status| status.check_status = Some(of(None)), false);
-            check(|status| status.check_status = Some(of(Some(Default::default()))), whole);
+            let command = v1::check_status_info::Command::default();
+            check(|status| status.check_status = Some(of(Some(command))), whole);
         }
     }
 

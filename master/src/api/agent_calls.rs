@@ -3,8 +3,8 @@
 
 use http::{Response, StatusCode};
 use protocol::google::Duration;
-use protocol::v1::master::Call;
 use protocol::v1::master::call::Type;
+use protocol::v1::master::{Call, call};
 use statemachine::agent::{Deactivate, DrainAgent, MarkGone, Reactivate};
 use statemachine::{AgentId, Command, Rejection};
 
@@ -53,7 +53,7 @@ pub(super) fn command(agent: AgentId, call: &Call) -> Result<Command, String> {
             let drain = call.drain_agent.as_ref();
             let max_grace = drain.and_then(|drain| drain.max_grace_period.as_ref());
             let max_grace_ns = max_grace.map(nanoseconds).transpose()?;
-            let mark_gone = drain.is_some_and(|drain| drain.mark_gone());
+            let mark_gone = drain.is_some_and(call::DrainAgent::mark_gone);
             DrainAgent { agent, max_grace_ns, mark_gone }.into()
         }
         Type::DeactivateAgent => Deactivate { agent }.into(),

@@ -6,6 +6,8 @@ mod classic;
 mod compress;
 mod events;
 mod explain;
+#[cfg(test)]
+mod garbage;
 mod leader;
 mod maintenance;
 mod operator;

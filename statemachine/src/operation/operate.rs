@@ -30,8 +30,8 @@ impl Decide for Operate {
             agent.ok_or_else(|| Rejection::Invalid("No agent found with specified ID".into()))?;
         let invalid = |error: ConversionError| {
             let name = state.agent_text(agent.id);
-            let asked = self.request.name();
-            Rejection::Invalid(format!("Invalid {asked} operation on agent {name}: {error}").into())
+            let kind = self.request.name();
+            Rejection::Invalid(format!("Invalid {kind} operation on agent {name}: {error}").into())
         };
         let plan = plan(state, agent.id, &asker, &self.request).map_err(invalid)?;
         let (offers, rest) = recovered(state, &agent, &plan.consumed).ok_or_else(|| {

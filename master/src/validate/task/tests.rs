@@ -62,6 +62,9 @@ fn ids_come_before_all_else() {
     assert_eq!(&*fault, "Task has an invalid id: 'a/b' contains invalid characters");
 }
 
+/// Puts one thing right.
+type Mend = fn(&mut Value);
+
 /// semantics 140 (what the state has to do with it comes after the id: `faults_are_found_in_order`)
 #[test]
 fn the_first_fault_is_the_one_that_is_named() {
@@ -76,7 +79,7 @@ fn the_first_fault_is_the_one_that_is_named() {
         "container": {"type": "DOCKER", "linux_info": {"share_cgroups": false}},
         "limits": {"disk": {"value": 1}},
     });
-    let mends: [(&str, fn(&mut Value)); 11] = [
+    let mends: [(&str, Mend); 11] = [
         ("invalid id", |it| it["task_id"]["value"] = json!("t")),
         ("kill_policy", |it| it["kill_policy"] = Value::Null),
         ("max_completion_time", |it| it["max_completion_time"] = Value::Null),
