@@ -41,6 +41,7 @@ pub fn hello(resources: &str) -> Hello {
             capability(agent_info::capability::Type::ResizeVolume),
             capability(agent_info::capability::Type::AgentOperationFeedback),
             capability(agent_info::capability::Type::AgentDraining),
+            capability(agent_info::capability::Type::TaskResourceLimits),
         ],
         ..Hello::default()
     }

@@ -133,7 +133,11 @@ impl Task {
 
 impl Agent {
     pub(crate) fn is_active(&self) -> bool {
-        !matches!(self.link, Link::Away(_)) && !self.is_unreachable && !self.is_deactivated
+        self.is_reachable() && !self.is_deactivated
+    }
+
+    pub(crate) fn is_reachable(&self) -> bool {
+        !matches!(self.link, Link::Away(_)) && !self.is_unreachable
     }
 
     pub(crate) fn is_draining(&self) -> bool {

@@ -211,7 +211,7 @@ impl Model {
     /// What an operator does with the resources of an agent: offers that are in the way go back, oldest
     /// first.
     pub(crate) fn operate(&mut self, id: AgentId, conversion: &Conversion) -> Refused {
-        if !self.agents.get(&id).is_some_and(crate::model::Agent::is_active) {
+        if !self.agents.get(&id).is_some_and(crate::model::Agent::is_reachable) {
             return Err("Invalid");
         }
         let Some((consumed, made)) = self.plan(id, conversion) else { return Err("Invalid") };
@@ -246,7 +246,7 @@ impl Model {
 
     /// What a conversion takes and makes; none if it is against the rules.
     pub(crate) fn plan(&self, id: AgentId, conversion: &Conversion) -> Option<(Pile, Pile)> {
-        let agent = self.agents.get(&id).filter(|agent| agent.is_active())?;
+        let agent = self.agents.get(&id).filter(|agent| agent.is_reachable())?;
         let (Conversion::Reserve(named)
         | Conversion::Unreserve(named)
         | Conversion::Create(named)
