@@ -2,6 +2,7 @@
 
 use protocol::v1::{TaskState as WireState, task_status};
 use serde::{Serialize, Serializer};
+use statemachine::agent::Spared;
 use statemachine::maintenance::Machine;
 use statemachine::operation::Conversion;
 use statemachine::quota::{Amounts, Quota};
@@ -132,6 +133,14 @@ impl Describer<'_> {
                     .optional("mark_gone", it.mark_gone.then_some("true"))
             }
             Event::AgentDrained(it) => self.agent(it.id),
+            Event::AgentsSpared(it) => {
+                let agents = it.agents.iter().map(|id| self.names.agent(*id)).collect();
+                let why = match it.why {
+                    Spared::Recovery => "too many have not come back to this leader",
+                    Spared::Rate => "as many as may be were given up not long ago",
+                };
+                self.list("agent_ids", agents).time("until", it.until).text("why", why)
+            }
             Event::AgentOversubscribed(it) => {
                 self.agent(it.id).text("revocable_resources", it.estimate.to_string())
             }

@@ -169,6 +169,8 @@ events! {
     65 => InverseOffersAnswered(crate::maintenance::InverseOffersAnswered),
     /// An operation was not carried out, and its framework is told why.
     51 => OperationRefused(crate::operation::OperationRefused),
+    /// Agents that have been away for long enough are not given up yet.
+    67 => AgentsSpared(crate::agent::AgentsSpared),
     /// An agent would lend out more or less, revocably.
     66 => AgentOversubscribed(crate::agent::AgentOversubscribed),
     /// An agent has done its part of operations.

@@ -63,7 +63,7 @@ pub use id::{
     OperationKey, Principal, Role, Session, TaskId, TaskKey,
 };
 pub use rejection::Rejection;
-pub use settings::{Retention, Settings};
+pub use settings::{RemovalLimit, Retention, Settings};
 pub use state::State;
 pub use status::{Reason, Source, Status, TaskState, UpdateId};
 pub use time::Time;

@@ -42,8 +42,22 @@ pub struct Settings {
     pub agent_memory_ms: u64,
     /// How many unreachable and how many gone agents are remembered at most (semantics 233).
     pub agents_remembered: u32,
+    /// How many agents are given up in how much time at most; as many as there are without it.
+    pub removal_limit: Option<RemovalLimit>,
+    /// How many of a thousand agents may be given up because they have not come back to a new leader; of
+    /// more none is (semantics 232).
+    pub recovery_removal_permille: u32,
     /// How much history the state itself keeps.
     pub retention: Retention,
+}
+
+/// So many agents in so much time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemovalLimit {
+    /// How many, at least one.
+    pub count: u32,
+    /// In how much time.
+    pub per_ms: u64,
 }
 
 /// How much of what is over stays in the state (the journal itself has everything). Recorded with
@@ -94,6 +108,8 @@ impl Default for Settings {
             weights: Vec::new(),
             agent_memory_ms: 14 * 24 * 3_600_000,
             agents_remembered: 102_400,
+            removal_limit: None,
+            recovery_removal_permille: 1000,
             retention: Retention::default(),
         }
     }

@@ -164,11 +164,13 @@ impl World {
 
     /// An agent's Hello on a fresh stream, with no tasks.
     pub fn hello(&mut self, agent: Option<AgentId>, text: &str) -> agent::Register {
+        // each its own, and the same when it comes back
+        let number = agent.map_or(self.state.cluster.agents, |agent| agent.0);
         agent::Register {
             agent,
             description: agent::Description {
                 hostname: "node".into(),
-                address: "127.0.0.1:5051".into(),
+                address: format!("127.0.0.1:{}", 5051 + number).into(),
                 version: "0.1.0".into(),
                 // all that an agent of today has
                 capabilities: (1..=8).fold(Capabilities::default(), Capabilities::with),

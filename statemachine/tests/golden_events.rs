@@ -10,7 +10,7 @@ use bytes::Bytes;
 use statemachine::agent::{
     AgentDeactivated, AgentDisconnected, AgentDrained, AgentDraining, AgentForgotten, AgentGone,
     AgentOversubscribed, AgentReactivated, AgentRegistered, AgentReregistered, AgentUnreachable,
-    AgentUnregistered, Attribute, Domain,
+    AgentUnregistered, AgentsSpared, Attribute, Domain, Spared,
 };
 use statemachine::cluster::{HistoryForgotten, LeaderElected, WeightsUpdated};
 use statemachine::framework::{
@@ -243,14 +243,18 @@ fn agent_events() -> Vec<Event> {
         }
         .into(),
         AgentDisconnected { id, until: Time(99) }.into(),
-        AgentUnreachable { id, until: Some(Time(98)) }.into(),
-        AgentUnregistered { id }.into(),
+        AgentUnreachable { id, until: Some(Time(98)), counted: None }.into(),
+        AgentUnreachable { id, until: Some(Time(98)), counted: Some(2) }.into(),
+        AgentUnregistered { id, replaced: false }.into(),
+        AgentUnregistered { id, replaced: true }.into(),
         AgentGone { id, until: Time(97) }.into(),
         AgentForgotten { id }.into(),
         AgentDeactivated { id }.into(),
         AgentReactivated { id }.into(),
         AgentDraining { id, max_grace_ns: Some(9_000), mark_gone: true }.into(),
         AgentDrained { id }.into(),
+        AgentsSpared { agents: vec![id, AgentId(6)], until: Time(9), why: Spared::Recovery }.into(),
+        AgentsSpared { agents: vec![id], until: Time(9), why: Spared::Rate }.into(),
         AgentOversubscribed { id, estimate: resources() }.into(),
         ResourcesConverted {
             agent: id,

@@ -12,12 +12,14 @@ use statemachine::resources::Name;
 mod history;
 mod minimums;
 mod quorum;
+mod removal;
 mod retention;
 mod weights;
 
 pub use history::HistoryFlags;
 pub use minimums::{OfferMinimums, OfferMinimumsError};
 pub use quorum::QuorumError;
+pub use removal::{RemovalRate, RemovalRateError, RemovalShare, RemovalShareError};
 pub use retention::JournalFlags;
 pub use weights::{Weights, WeightsError};
 
@@ -120,6 +122,25 @@ pub struct Config {
         default_value_t = 102_400
     )]
     pub registry_max_agent_count: u32,
+    /// How many agents that are away are given up in how much time at most, such as 1/10mins; by
+    /// default all at once.
+    #[arg(
+        long,
+        alias = "agent_removal_rate_limit",
+        env = "MESOLITH_AGENT_REMOVAL_RATE_LIMIT",
+        value_name = "COUNT/TIME"
+    )]
+    pub agent_removal_rate_limit: Option<RemovalRate>,
+    /// How many of all agents may be given up because they did not come back to a new leader; of more
+    /// none is.
+    #[arg(
+        long,
+        alias = "recovery_agent_removal_limit",
+        env = "MESOLITH_RECOVERY_AGENT_REMOVAL_LIMIT",
+        value_name = "PERCENT",
+        default_value = "100%"
+    )]
+    pub recovery_agent_removal_limit: RemovalShare,
     /// How many operators may listen to events; of more the oldest is dropped.
     #[arg(
         long,
@@ -156,6 +177,8 @@ impl Config {
             weights: self.weights.as_ref().map(Weights::thousandths).unwrap_or_default(),
             agent_memory_ms: milliseconds(self.registry_max_agent_age),
             agents_remembered: self.registry_max_agent_count,
+            removal_limit: self.agent_removal_rate_limit.map(RemovalRate::limit),
+            recovery_removal_permille: self.recovery_agent_removal_limit.0,
             retention: self.history.retention(),
             ..Settings::default()
         }
@@ -237,6 +260,7 @@ impl Config {
             ("min_allocatable_resources", self.min_allocatable_resources.to_string()),
             ("port", self.port.to_string()),
             ("publish_per_framework_metrics", self.publish_per_framework_metrics.to_string()),
+            ("recovery_agent_removal_limit", self.recovery_agent_removal_limit.to_string()),
             ("registry_max_agent_age", duration_text::format(self.registry_max_agent_age)),
             ("registry_max_agent_count", self.registry_max_agent_count.to_string()),
             ("require_agent_domain", self.require_agent_domain.to_string()),
@@ -251,6 +275,10 @@ impl Config {
             (
                 "fair_sharing_excluded_resource_names",
                 Some(unshared).filter(|names| !names.is_empty()),
+            ),
+            (
+                "agent_removal_rate_limit",
+                self.agent_removal_rate_limit.map(|rate| rate.to_string()),
             ),
             ("cluster", self.cluster.clone()),
             ("hostname", self.hostname.clone()),

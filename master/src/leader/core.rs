@@ -19,6 +19,7 @@ use statemachine::{
 };
 
 use super::allocation::Wanted;
+use super::notices;
 use crate::metrics::Meter;
 
 /// Batches that may wait for their commit at a time. When so many do, the next one grows instead.
@@ -180,6 +181,7 @@ impl<T> Core<T> {
         let (outcome, effects) = match decide(&mut self.state, &context, command) {
             Ok(decision) => {
                 self.wanted.add(&self.state, &decision.events);
+                notices::log(&decision.events);
                 if !decision.events.is_empty() {
                     turn.records.push(Record {
                         cause: command.name().to_owned(),

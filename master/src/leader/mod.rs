@@ -6,6 +6,7 @@
 mod allocation;
 mod core;
 mod inbox;
+mod notices;
 mod shell;
 
 pub use core::{Core, Decided, Input, Proposal, Release, WINDOW_BATCHES};

@@ -1,6 +1,7 @@
 //! What the state tells of the cluster as a whole.
 
 use protocol::v1::task_status;
+use statemachine::agent::Spared;
 use statemachine::resources::{Name, Resources};
 use statemachine::{Source, State, TaskState};
 
@@ -53,6 +54,9 @@ fn add_agents(metrics: &mut Metrics, state: &State) {
     gauge("connected", connected);
     gauge("disconnected", reachable().count() - connected);
     gauge("unreachable", state.agents.len() - reachable().count());
+    let held = |why| reachable().filter(|agent| agent.spared == Some(why)).count();
+    gauge("held_by_recovery_limit", held(Spared::Recovery));
+    gauge("held_by_rate_limit", held(Spared::Rate));
     let counts = &state.agent_counts;
     let counters = [
         ("slave_registrations", counts.registered),
@@ -61,8 +65,7 @@ fn add_agents(metrics: &mut Metrics, state: &State) {
         ("slave_removals/reason_gone", counts.gone),
         ("slave_removals/reason_unhealthy", counts.unreachable),
         ("slave_removals/reason_unregistered", counts.unregistered),
-        // an agent that registers anew at an address is another one, beside the one before it
-        ("slave_removals/reason_registered", 0),
+        ("slave_removals/reason_registered", counts.replaced),
         ("recovery_slave_removals", counts.unrecovered),
         ("slave_unreachable_scheduled", counts.scheduled),
         ("slave_unreachable_completed", counts.unreachable),

@@ -227,7 +227,7 @@ impl Agent {
             agent: self.disk.id,
             description: Description {
                 hostname: format!("node{}", self.number).into(),
-                address: "127.0.0.1:5051".into(),
+                address: format!("127.0.0.1:{}", 5051 + u16::from(self.number)).into(),
                 version: "0.1.0".into(),
                 capabilities: Capabilities::default(),
                 resources: statemachine::testing::resources(&self.resources),

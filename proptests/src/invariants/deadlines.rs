@@ -48,6 +48,12 @@ impl Deadlines {
             Event::AgentDisconnected(gone) => {
                 self.running.insert(Waits::Agent(gone.id), gone.until);
             }
+            Event::AgentsSpared(spared) => {
+                for agent in &spared.agents {
+                    self.fires(Waits::Agent(*agent), fact)?;
+                    self.running.insert(Waits::Agent(*agent), spared.until);
+                }
+            }
             Event::AgentUnreachable(lost) => self.fires(Waits::Agent(lost.id), fact)?,
             Event::AgentReregistered(back) => self.stops(Waits::Agent(back.id)),
             Event::AgentUnregistered(gone) => self.stops(Waits::Agent(gone.id)),

@@ -30,6 +30,9 @@ pub struct AgentCounts {
     /// Left for good, or were sent away because their machine is down.
     #[serde(rename = "x", default)]
     pub unregistered: u64,
+    /// Were away when another agent registered from their address.
+    #[serde(rename = "p", default)]
+    pub replaced: u64,
     /// Were declared gone.
     #[serde(rename = "g", default)]
     pub gone: u64,
@@ -42,7 +45,7 @@ impl AgentCounts {
 
     /// Taken from the cluster, for whatever reason.
     pub fn removed(&self) -> u64 {
-        self.unreachable + self.unrecovered + self.unregistered + self.gone
+        self.unreachable + self.unrecovered + self.unregistered + self.replaced + self.gone
     }
 }
 
@@ -95,6 +98,7 @@ mod tests {
             unreachable: 1,
             unrecovered: 0,
             unregistered: 1,
+            replaced: 0,
             gone: 1,
         };
         assert_eq!(world.state.agent_counts, expected);

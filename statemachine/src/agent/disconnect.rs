@@ -58,8 +58,10 @@ impl Decide for Disconnect {
                 Cause::Silent => now,
             };
             draft.record(AgentDisconnected { id: self.agent, until });
-            if self.cause == Cause::Silent && super::expire(draft, self.agent) {
-                super::trim_unreachable(draft);
+            if self.cause == Cause::Silent {
+                let mut expiry = super::Expiry::default();
+                expiry.of(draft, self.agent);
+                expiry.finish(draft);
             }
         }
         Ok(Reply::Done)

@@ -24,8 +24,10 @@ mod forget;
 mod gone;
 mod oversubscribe;
 mod register;
+mod replace;
 #[cfg(test)]
 mod returns;
+mod spare;
 mod unreachable;
 mod unregister;
 
@@ -37,12 +39,13 @@ pub use forget::AgentForgotten;
 pub use gone::{AgentGone, GoneAgent, MarkGone};
 pub use oversubscribe::{AgentOversubscribed, Oversubscribe};
 pub use register::{AgentRegistered, AgentReregistered, ExecutorReport, Register, TaskReport};
+pub use spare::{AgentsSpared, Spared};
 pub use unreachable::AgentUnreachable;
 pub use unregister::{AgentUnregistered, Unregister};
 
 pub(crate) use drain::finish_drains;
-pub(crate) use forget::{forget, trim_unreachable};
-pub(crate) use unreachable::expire;
+pub(crate) use forget::forget;
+pub(crate) use spare::Expiry;
 pub(crate) use unregister::send_away;
 
 /// A registered agent.
@@ -60,6 +63,9 @@ pub struct Agent {
     /// Set while it is unreachable: since when. It then runs nothing that counts and has no offers.
     #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
     pub unreachable_since: Option<Time>,
+    /// Set while it is away for long enough to be unreachable, and is not called so: why.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub spared: Option<Spared>,
     /// Set while an operator wants none of it offered (semantics 240).
     #[serde(rename = "z", default, skip_serializing_if = "std::ops::Not::not")]
     pub deactivated: bool,
@@ -202,6 +208,7 @@ impl State {
             return;
         };
         let before = std::mem::replace(&mut changed.connection, connection);
+        changed.spared = None;
         if let Some(until) = before.deadline() {
             self.deadlines.remove(&(until, Deadline::AgentReregister(agent)));
         }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::depart::{Farewell, end_task};
 use super::oversubscribe::{check_estimate, note_estimate};
+use super::replace::replace;
 use super::{Agent, Description};
 use crate::allocator::exclusive;
 use crate::command::Decide;
@@ -128,6 +129,7 @@ impl Decide for Register {
 
 impl Register {
     fn register(&self, draft: &mut Draft<'_>) -> AgentId {
+        replace(draft, &self.description.address);
         let id = AgentId(draft.state().cluster.agents);
         draft.record(AgentRegistered {
             id,
@@ -312,6 +314,7 @@ impl Fold for AgentRegistered {
             description: self.description.clone(),
             connection: Connection::Connected(self.session),
             unreachable_since: None,
+            spared: None,
             deactivated: false,
             drain: None,
             registered_at: at,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::depart::tell_end;
-use super::forget::forget;
 use crate::connection::Connection;
 use crate::draft::Draft;
 use crate::effect::{Effect, FrameworkMessage};
@@ -26,29 +25,23 @@ pub struct AgentUnreachable {
     /// When it is forgotten; never if it is not said.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
-}
-
-/// What happens to an agent that has been away until its deadline: it is unreachable, or is so
-/// already and is forgotten. True if it has become unreachable.
-pub(crate) fn expire(draft: &mut Draft<'_>, id: AgentId) -> bool {
-    let known = draft.state().agents.get(&id);
-    if known.is_some_and(|agent| agent.unreachable_since.is_some()) {
-        forget(draft, id);
-        return false;
-    }
-    lose(draft, id);
-    true
+    /// How many times at which agents were given up, this one included, are to be remembered: as many as
+    /// a limit allows in a while, if there is one.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<u32>,
 }
 
 /// Gives an agent up until it returns. Frameworks that can tell hear `TASK_UNREACHABLE`, others `TASK_LOST`; both
 /// may hear of the task again when the agent returns (semantics 221).
-fn lose(draft: &mut Draft<'_>, id: AgentId) {
+pub(super) fn lose(draft: &mut Draft<'_>, id: AgentId) {
     let Some(agent) = draft.state().agents.get(&id).cloned() else {
         return;
     };
     let now = draft.context().now;
-    let until = Some(now.after_ms(draft.context().settings.agent_memory_ms));
-    draft.record(AgentUnreachable { id, until });
+    let settings = &draft.context().settings;
+    let until = Some(now.after_ms(settings.agent_memory_ms));
+    let counted = settings.removal_limit.map(|limit| limit.count);
+    draft.record(AgentUnreachable { id, until, counted });
     for key in &agent.tasks {
         let Some(task) = draft.state().tasks.get(key) else {
             continue;
@@ -74,6 +67,9 @@ impl Fold for AgentUnreachable {
     fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
         let until = self.until.unwrap_or(Time(u64::MAX));
         state.count_loss(self.id);
+        if let Some(counted) = self.counted {
+            state.note_removal(at, counted);
+        }
         state.rescind_agent(self.id, effects);
         state.withdraw_inverse(self.id, effects);
         state.connect_agent(self.id, Connection::Disconnected { until });

@@ -30,10 +30,13 @@ pub struct AgentUnregistered {
     /// Its number.
     #[serde(rename = "i")]
     pub id: AgentId,
+    /// Whether another has taken its place.
+    #[serde(rename = "r", default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaced: bool,
 }
 
 /// Mesos says the same to every framework (semantics 230).
-const LEFT: Farewell = Farewell {
+pub(super) const LEFT: Farewell = Farewell {
     aware: (TaskState::Lost, Reason::AGENT_REMOVED),
     unaware: (TaskState::Lost, Reason::AGENT_REMOVED),
     message: "Agent has left the cluster",
@@ -51,7 +54,7 @@ impl Decide for Unregister {
             return Err(Rejection::AgentNotConnected(name()));
         }
         end_tasks(draft, self.agent, &LEFT);
-        draft.record(AgentUnregistered { id: self.agent });
+        draft.record(AgentUnregistered { id: self.agent, replaced: false });
         Ok(Reply::Done)
     }
 }
@@ -62,12 +65,16 @@ pub(crate) fn send_away(draft: &mut Draft<'_>, id: AgentId) {
     let name = draft.state().agent_text(id);
     let reason = format!("the machine of agent {name} is down for maintenance").into();
     draft.direct(id, Directive::Leave { reason });
-    draft.record(AgentUnregistered { id });
+    draft.record(AgentUnregistered { id, replaced: false });
 }
 
 impl Fold for AgentUnregistered {
     fn fold(&self, state: &mut State, _at: Time, effects: &mut Vec<Effect>) {
-        state.agent_counts.unregistered += 1;
+        if self.replaced {
+            state.agent_counts.replaced += 1;
+        } else {
+            state.agent_counts.unregistered += 1;
+        }
         state.dismiss(self.id, effects);
         effects.push(Effect::Operators(OperatorMessage::AgentRemoved(self.id)));
     }

@@ -9,6 +9,7 @@ mod weigh;
 
 use std::sync::Arc;
 
+use imbl::Vector;
 use serde::{Deserialize, Serialize};
 
 use crate::id::EventNumber;
@@ -50,6 +51,9 @@ pub struct Cluster {
     /// Numbers given out so far.
     #[serde(rename = "o")]
     pub offers: u64,
+    /// When agents were last given up, oldest first: as many as a limit on that has to know.
+    #[serde(rename = "g", default, skip_serializing_if = "Vector::is_empty")]
+    pub removals: Vector<Time>,
     /// What is kept of what is over.
     #[serde(rename = "r")]
     pub retention: Retention,

@@ -1,7 +1,7 @@
 //! Time passes: what is due happens.
 
 use super::history::forget_history;
-use crate::agent::{expire, forget, trim_unreachable};
+use crate::agent::{Expiry, forget};
 use crate::command::Decide;
 use crate::deadline::Deadline;
 use crate::draft::{Draft, Reply};
@@ -28,20 +28,18 @@ impl Decide for Tick {
             .map(|(_, deadline)| *deadline)
             .collect();
         let mut expired = Vec::new();
-        let mut lost = false;
+        let mut away = Expiry::default();
         for deadline in due {
             match deadline {
                 Deadline::FrameworkAbsent(id) => absent(draft, id),
                 Deadline::FrameworkFailover(id) => draft.record(FrameworkRemoved { id }),
-                Deadline::AgentReregister(id) => lost |= expire(draft, id),
+                Deadline::AgentReregister(id) => away.of(draft, id),
                 Deadline::AgentForgotten(id) => forget(draft, id),
                 Deadline::OfferExpiry(id) => expired.push(id),
                 Deadline::HistoryForgotten => forget_history(draft),
             }
         }
-        if lost {
-            trim_unreachable(draft);
-        }
+        away.finish(draft);
         expired.retain(|offer| draft.state().offers.contains_key(offer));
         if !expired.is_empty() {
             draft.record(OffersRescinded { offers: expired });

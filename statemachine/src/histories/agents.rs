@@ -54,7 +54,11 @@ pub(super) fn strategy() -> impl Strategy<Value = OnAgent> {
 
 pub(super) fn act(world: &mut World, action: OnAgent, number: u8) -> Option<()> {
     if matches!(action, OnAgent::Register) {
-        let hello = world.hello(None, AGENT_HAS);
+        let mut hello = world.hello(None, AGENT_HAS);
+        if let Some(other) = world.state.agents.values().next().filter(|_| number.is_multiple_of(4))
+        {
+            hello.description.address = other.description.address.clone();
+        }
         let _ = world.ask(hello); // refused while the machine is down
         return Some(());
     }

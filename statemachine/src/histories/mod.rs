@@ -10,6 +10,7 @@ mod tasks;
 
 use proptest::prelude::*;
 
+use crate::settings::RemovalLimit;
 use crate::testing::World;
 
 use self::agents::OnAgent;
@@ -31,6 +32,8 @@ enum Action {
     Maintenance(OnMaintenance, u8),
     Allocate,
     Lead,
+    /// Agents may be given up so fast, and so many of them after a change of leader.
+    Limit(u8),
     Pass(u8),
 }
 
@@ -44,6 +47,7 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(a, n)| Action::Maintenance(a, n)),
         6 => Just(Action::Allocate),
         1 => Just(Action::Lead),
+        1 => any::<u8>().prop_map(Action::Limit),
         2 => any::<u8>().prop_map(Action::Pass),
     ]
 }
@@ -64,6 +68,12 @@ fn act(world: &mut World, action: Action) {
         Action::Lead => {
             let term = world.state.cluster.term + 1;
             world.lead(term);
+            None
+        }
+        Action::Limit(number) => {
+            let limit = RemovalLimit { count: 1 + u32::from(number % 3), per_ms: 60_000 };
+            world.settings.removal_limit = (!number.is_multiple_of(4)).then_some(limit);
+            world.settings.recovery_removal_permille = u32::from(number % 5) * 250;
             None
         }
         Action::Pass(number) => {

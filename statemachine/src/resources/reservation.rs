@@ -63,6 +63,9 @@ impl fmt::Display for Resource {
         if let Some(persistence) = self.disk.as_ref().and_then(|disk| disk.persistence.as_ref()) {
             write!(f, "[{}]", persistence.id)?;
         }
+        if self.revocable {
+            f.write_str("{REV}")?;
+        }
         match &self.value {
             Value::Scalar(scalar) => write!(f, ":{scalar}"),
             Value::Ranges(ranges) => {
