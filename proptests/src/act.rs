@@ -54,6 +54,15 @@ fn act(world: &mut World, action: Action) {
         | Action::ShutdownExecutor { .. }
         | Action::Reconcile { .. }
         | Action::Suppress { .. } => to_scheduler(world, action),
+        Action::DrainAgent { .. }
+        | Action::DeactivateAgent { .. }
+        | Action::MarkAgentGone { .. }
+        | Action::MaintainMachine { .. }
+        | Action::SetQuota { .. }
+        | Action::WeighRole { .. } => {
+            let leader = world.quorum.leader().map(|leader| leader.id);
+            world.operator.act(action, leader, &mut world.nature);
+        }
     }
 }
 

@@ -26,6 +26,9 @@ pub type Life = u32;
 /// A task as agents know it: the framework's wire id and the task's own.
 pub type TaskName = (Arc<str>, TaskId);
 
+/// Stands for the connections of operators' calls, which nothing else depends on.
+pub const OPERATOR: Session = Session(0);
+
 /// One thing that happens.
 #[derive(Clone, Debug)]
 pub enum Happening {
@@ -91,6 +94,8 @@ pub enum Happening {
     Exit(u8, TaskName, u64, TaskState),
     /// A scheduler wants offers again.
     Revive(u8),
+    /// The operator looks at the cluster.
+    Operate,
 }
 
 /// An end of a stream.

@@ -162,6 +162,56 @@ pub enum Action {
         /// Which scheduler.
         pick: u8,
     },
+    /// An operator empties an agent, and lets it be used again after a while, empty or not.
+    DrainAgent {
+        /// Which.
+        pick: u8,
+        /// Whether it is marked gone once it is empty.
+        mark_gone: bool,
+        /// For how long.
+        for_ms: u64,
+    },
+    /// An operator wants nothing of an agent offered for a while.
+    DeactivateAgent {
+        /// Which.
+        pick: u8,
+        /// For how long.
+        for_ms: u64,
+    },
+    /// An operator declares an agent lost for good; it comes back as a new one.
+    MarkAgentGone {
+        /// Which.
+        pick: u8,
+    },
+    /// A machine is scheduled to go out of service, goes down, and is up again.
+    MaintainMachine {
+        /// Whose.
+        pick: u8,
+        /// Until it goes down.
+        notice_ms: u64,
+        /// Until it is up again.
+        for_ms: u64,
+    },
+    /// An operator gives a role a quota for a while.
+    SetQuota {
+        /// Which role.
+        pick: u8,
+        /// CPUs that it is guaranteed; none for 0.
+        guaranteed: u8,
+        /// CPUs that it may have at most.
+        limited: Option<u8>,
+        /// Whether what it has already does not matter.
+        force: bool,
+        /// For how long.
+        for_ms: u64,
+    },
+    /// An operator says how much a role counts.
+    WeighRole {
+        /// Which role.
+        pick: u8,
+        /// How much, as a multiple of what others do.
+        weight: u8,
+    },
     /// A scheduler wants no offers for a while.
     Suppress {
         /// Which scheduler.
@@ -185,13 +235,34 @@ pub enum PlanError {
     Refused(PathBuf, &'static str),
 }
 
+impl Action {
+    /// Whether an operator does it, or else a fault or a client.
+    pub fn is_of_operator(self) -> bool {
+        matches!(
+            self,
+            Self::DrainAgent { .. }
+                | Self::DeactivateAgent { .. }
+                | Self::MarkAgentGone { .. }
+                | Self::MaintainMachine { .. }
+                | Self::SetQuota { .. }
+                | Self::WeighRole { .. }
+        )
+    }
+}
+
 impl Plan {
     /// The plan that belongs to `seed`.
     pub fn generate(seed: u64, shape: Shape) -> Self {
         // another stream than the run's own, so that both can be changed without the other
         let mut dice = Dice::new(seed ^ 0x005e_ed0f_ac71_0115);
         let count = dice.between(4, 24);
-        let steps = (0..count).map(|_| step(&mut dice)).collect();
+        let mut steps: Vec<_> = (0..count).map(|_| step(&mut dice)).collect();
+        // after the faults, which stay the same whatever operators do
+        for _ in 0..dice.below(count / 2 + 1) {
+            let (at, after_ms) = (dice.below(steps.len() as u64 + 1), dice.below(3_000));
+            let pick = dice.below(256) as u8;
+            steps.insert(at as usize, Step { after_ms, action: of_operator(pick, &mut dice) });
+        }
         Self { seed, shape, steps }
     }
 
@@ -261,6 +332,24 @@ fn action(dice: &mut Dice) -> Action {
         23 => Action::ShutdownExecutor { pick },
         24 => Action::Reconcile { pick },
         _ => Action::Suppress { pick, for_ms: while_ms(dice) },
+    }
+}
+
+/// What an operator does.
+fn of_operator(pick: u8, dice: &mut Dice) -> Action {
+    match dice.below(8) {
+        0 | 1 => Action::DrainAgent { pick, mark_gone: dice.chance(300), for_ms: while_ms(dice) },
+        2 => Action::DeactivateAgent { pick, for_ms: while_ms(dice) },
+        3 => Action::MarkAgentGone { pick },
+        4 => Action::MaintainMachine { pick, notice_ms: while_ms(dice), for_ms: while_ms(dice) },
+        5 | 6 => Action::SetQuota {
+            pick,
+            guaranteed: dice.below(3) as u8 * 2,
+            limited: dice.chance(700).then(|| dice.below(8) as u8),
+            force: dice.chance(500),
+            for_ms: while_ms(dice),
+        },
+        _ => Action::WeighRole { pick, weight: dice.between(1, 5) as u8 },
     }
 }
 

@@ -4,7 +4,7 @@ use statemachine::{Settings, Time};
 
 use crate::act;
 use crate::bug::Bug;
-use crate::client::{Agent, Fate, Scheduler};
+use crate::client::{Agent, Fate, Operator, Scheduler};
 use crate::cluster::{EPOCH_MS, Quorum};
 use crate::happening::{End, Happening, Place, Request, ToClient};
 use crate::nature::Nature;
@@ -22,6 +22,8 @@ pub struct World {
     pub agents: Vec<Agent>,
     /// The schedulers.
     pub schedulers: Vec<Scheduler>,
+    /// The operator.
+    pub operator: Operator,
     pub(crate) plan: Plan,
 }
 
@@ -43,6 +45,7 @@ impl World {
             quorum: Quorum::new(shape.masters, bug),
             agents,
             schedulers,
+            operator: Operator::default(),
             plan: plan.clone(),
         };
         world.start_all();
@@ -57,6 +60,7 @@ impl World {
             self.nature.after(delay_ms, Happening::Start(place));
         }
         self.nature.after(0, Happening::Act(0));
+        self.nature.after(0, Happening::Operate);
     }
 
     /// Lets the next thing happen; false if there is none.
@@ -81,6 +85,10 @@ impl World {
             Happening::Start(place) => self.start(place),
             Happening::Mend(cut) => self.nature.network.mend(cut),
             Happening::Beat(place, life) => self.beat(place, life),
+            Happening::Operate => {
+                let leader = self.quorum.leader().map(|leader| leader.id);
+                self.operator.beat(leader, &mut self.nature);
+            }
             Happening::Revive(number) => {
                 let scheduler = &mut self.schedulers[usize::from(number)];
                 scheduler.revive(&mut self.nature);

@@ -13,7 +13,7 @@ use statemachine::resources::{Name, Resources, Scalar};
 use statemachine::task::{Executor, ExecutorExited, Task, Update};
 use statemachine::{
     AgentId, Capabilities, Command, Directive, EventNumber, ExecutorId, Reason, Session, Source,
-    Status, TaskState, Time, UpdateId,
+    Status, TaskState, Time, UpdateId, agent_capability,
 };
 
 use super::Connection;
@@ -229,7 +229,7 @@ impl Agent {
                 hostname: format!("node{}", self.number).into(),
                 address: format!("127.0.0.1:{}", 5051 + u16::from(self.number)).into(),
                 version: "0.1.0".into(),
-                capabilities: Capabilities::default(),
+                capabilities: Capabilities::default().with(agent_capability::AGENT_DRAINING),
                 resources: statemachine::testing::resources(&self.resources),
                 attributes: Vec::new(),
                 domain: None,

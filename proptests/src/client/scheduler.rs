@@ -260,7 +260,7 @@ impl Scheduler {
             }
             FrameworkMessage::Updated(update) => self.updated(&update, nature),
             FrameworkMessage::Failure(_) | FrameworkMessage::Closed => self.lost(None, nature),
-            // no operator plans maintenance here
+            // an inverse offer that is not answered is one too
             FrameworkMessage::InverseOffers(_)
             | FrameworkMessage::InverseRescinded(_)
             | FrameworkMessage::OperationUpdated(_)

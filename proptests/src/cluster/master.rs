@@ -4,7 +4,7 @@ use statemachine::{State, cluster};
 
 use super::{Leader, Member, Message, Node, Output, Replica, Role};
 use crate::bug::Bug;
-use crate::happening::{End, Happening, Life, Place, Request, ToClient};
+use crate::happening::{End, Happening, Life, OPERATOR, Place, Request, ToClient};
 use crate::nature::Nature;
 
 /// The cluster's id.
@@ -103,7 +103,7 @@ impl Master {
 
     /// A client's request arrives.
     pub fn ask(&mut self, request: Request, nature: &mut Nature) {
-        let over_stream = request.call.is_none();
+        let over_stream = request.call.is_none() && request.session != OPERATOR;
         if over_stream && !nature.network.listens(request.session, End::Master) {
             return;
         }

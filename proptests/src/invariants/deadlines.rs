@@ -57,6 +57,7 @@ impl Deadlines {
             Event::AgentUnreachable(lost) => self.fires(Waits::Agent(lost.id), fact)?,
             Event::AgentReregistered(back) => self.stops(Waits::Agent(back.id)),
             Event::AgentUnregistered(gone) => self.stops(Waits::Agent(gone.id)),
+            Event::AgentGone(gone) => self.stops(Waits::Agent(gone.id)),
             Event::OffersRescinded(rescinded) if fact.cause == "Tick" => {
                 for offer in &rescinded.offers {
                     self.fires(Waits::Offer(*offer), fact)?;

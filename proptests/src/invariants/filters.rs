@@ -37,6 +37,7 @@ impl Filters {
             Event::FrameworkRemoved(gone) => self.forget(|place| place.0 == gone.id),
             Event::AgentUnreachable(lost) => self.forget(|place| place.2 == lost.id),
             Event::AgentUnregistered(gone) => self.forget(|place| place.2 == gone.id),
+            Event::AgentGone(gone) => self.forget(|place| place.2 == gone.id),
             Event::OffersDeclined(declined) => self.declined.extend(&declined.offers),
             Event::OffersMade(made) => {
                 for offer in &made.offers {

@@ -8,6 +8,7 @@ mod deadlines;
 pub mod filters;
 mod forward;
 pub mod launches;
+mod limits;
 pub mod streams;
 mod turns;
 pub mod updates;
@@ -121,12 +122,14 @@ impl Oracle {
             self.fail("time in the journal never runs backwards", text);
         }
         for record in &batch.records {
+            let before = after.clone();
             for event in &record.events {
                 let before = after.clone();
                 statemachine::apply(&mut after, batch.at, event, &mut Vec::new());
                 let (at, cause) = (batch.at, record.cause.as_str());
                 self.event(&Fact { at, cause, event, before: &before, after: &after });
             }
+            self.judge(limits::decided(&record.cause, &before, &after));
         }
     }
 

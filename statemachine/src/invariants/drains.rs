@@ -17,6 +17,10 @@ pub(super) fn check(state: &State) -> Vec<Violation> {
         demand(&mut violations, NAME, finished == state.emptied.contains(&id), || {
             format!("agent {id} is empty: {finished}, but is not counted so")
         });
+        let is_drained = agent.drain.as_ref().is_some_and(|drain| !drain.runs());
+        demand(&mut violations, NAME, !is_drained || agent.tasks.is_empty(), || {
+            format!("agent {id} is drained and has tasks {:?}", agent.tasks)
+        });
         demand(&mut violations, NAME, !state.gone_agents.contains_key(&id), || {
             format!("agent {id} is gone and registered")
         });
