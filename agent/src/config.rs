@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use protocol::tls::TlsFlags;
 use protocol::v1::DomainInfo;
 use protocol::{domain, duration_text};
 
@@ -167,6 +168,9 @@ pub struct Config {
     /// About what the agent lends out
     #[command(flatten)]
     pub oversubscription: OversubscriptionFlags,
+    /// About TLS on the port, and on the way to masters.
+    #[command(flatten)]
+    pub tls: TlsFlags,
 
     /// Program that runs as the shim above each container; by default this one
     #[arg(long, env = "MESOLITH_LAUNCHER_EXE", hide = true)]
@@ -290,6 +294,7 @@ impl Config {
         ];
         flags.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
         flags.extend(self.oversubscription.flags());
+        flags.extend(self.tls.shown());
         flags.sort_unstable();
         flags
     }
@@ -333,6 +338,8 @@ mod tests {
             "--master a:1 --work_dir /w --hostname h --advertise_ip 1.2.3.4 --advertise_port 5 \
              --launcher_exe /l --oversubscribed_resources cpus:1 --load_threshold_5min 1 \
              --load_threshold_15min 1 \
+             --launcher_exe /l --ssl_cert_file /c --ssl_key_file /k --ssl_ca_file /a \
+             --ssl_support_downgrade \
              --domain {\"fault_domain\":{\"region\":{\"name\":\"eu\"},\"zone\":{\"name\":\"z\"}}}",
         );
         let config = config.expect("valid flags");

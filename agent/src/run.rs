@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use protocol::tls::{Tls, TlsError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -76,6 +77,9 @@ pub enum RunError {
     /// What the agent is to lend out makes no sense.
     #[error(transparent)]
     Oversubscription(#[from] OversubscriptionError),
+    /// TLS cannot be spoken as the flags say.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// What the agent must remember cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -93,6 +97,7 @@ pub enum RunError {
 /// Ends with an error if it cannot start, if its checkpoint fails, or if the master wants it gone.
 pub async fn run(mut config: Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
     let goodbyes = signal(SignalKind::user_defined1()).map_err(RunError::Signal)?;
+    let tls = Tls::load(&config.tls)?;
     let listener = listen(&config).await?;
     let port = listener.local_addr().map_err(|source| listen_error(&config, source))?.port();
     let ip = advertised_ip(&config);
@@ -128,14 +133,18 @@ pub async fn run(mut config: Config, shutdown: impl Future<Output = ()>) -> Resu
     let lent = oversubscription.run(turns.known.clone(), inputs.clone());
     tracing::info!(%address, work_dir = %config.work_dir.display(), "the agent serves");
     let goodbyes = unregister_on(goodbyes, inputs.clone());
-    let session = Session::new(inputs, config.master.0.clone(), config.registration_backoff_factor);
+    let session = Session::new(
+        inputs,
+        (config.master.0.clone(), tls.clone()),
+        config.registration_backoff_factor,
+    );
     tokio::select! {
         ended = turns.run() => match ended? {
             End::Left => Ok(()),
             End::Removed(reason) => Err(RunError::Removed(reason)),
         },
         () = goodbyes => Ok(()),
-        () = http::serve(listener, Arc::new(api)) => Ok(()),
+        () = http::serve(listener, tls, Arc::new(api)) => Ok(()),
         () = session.run() => Ok(()),
         () = collected => Ok(()),
         () = lent => Ok(()),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use protocol::agents::{FromAgent, ToAgent, Welcome, from_agent, to_agent};
 use protocol::rpc;
+use protocol::tls::Tls;
 use rand::RngExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
@@ -45,6 +46,7 @@ enum End {
 pub(crate) struct Session {
     inputs: mpsc::Sender<Input>,
     configured: Vec<String>,
+    tls: Option<Tls>,
     /// Masters in the order in which they are to be tried.
     candidates: VecDeque<String>,
     backoff: Backoff,
@@ -82,13 +84,14 @@ impl Session {
     /// rounds.
     pub(crate) fn new(
         inputs: mpsc::Sender<Input>,
-        masters: Vec<String>,
+        (masters, tls): (Vec<String>, Option<Tls>),
         backoff_max: Duration,
     ) -> Self {
         Self {
             inputs,
             candidates: masters.iter().cloned().collect(),
             configured: masters,
+            tls,
             backoff: Backoff::new(backoff_max),
         }
     }
@@ -150,7 +153,7 @@ impl Session {
 
     /// One try, from Hello to its end; what cut it short comes as an error.
     async fn try_master(&self, master: &str) -> Result<End, End> {
-        let channel = rpc::channel(master).map_err(|error| {
+        let channel = rpc::channel(master, self.tls.as_ref()).map_err(|error| {
             tracing::warn!(%error, "a master's address is of no use");
             End::Lost
         })?;

@@ -12,6 +12,7 @@ use futures::future::join_all;
 use journal::{FORMAT, Identity, Journal, Member, MemberStatus, OpenError};
 use protocol::quorum::{self, IdentifyRequest, QuorumStatus, ShowRequest};
 use protocol::rpc;
+use protocol::tls::Tls;
 use tokio::sync::watch;
 
 use crate::config::{Config, QuorumError};
@@ -92,7 +93,7 @@ pub(crate) struct Taken {
 
 /// Finds the place of the master with this identity, waiting as long as it takes.
 pub(crate) async fn take_place(
-    config: &Config,
+    (config, tls): (&Config, Option<&Tls>),
     identity: &mut Identity,
     place: &mut watch::Receiver<Place>,
 ) -> Result<Taken, FormError> {
@@ -102,7 +103,7 @@ pub(crate) async fn take_place(
     if config.join {
         return accept_invitation(&config.work_dir, identity, place).await;
     }
-    found(config, identity).await
+    found((config, tls), identity).await
 }
 
 /// Waits until a leader's first message gives this master its place.
@@ -120,13 +121,17 @@ async fn accept_invitation(
 }
 
 /// Asks the founders until it is clear what this master is among them.
-pub(crate) async fn found(config: &Config, identity: &mut Identity) -> Result<Taken, FormError> {
+pub(crate) async fn found(
+    (config, tls): (&Config, Option<&Tls>),
+    identity: &mut Identity,
+) -> Result<Taken, FormError> {
     let founders = config.founders()?;
     let own = config.address();
     let mut reminder = tokio::time::interval(REMIND);
     reminder.tick().await;
     loop {
-        let answers = join_all(founders.iter().map(|address| ask(address, &own, identity))).await;
+        let asked = founders.iter().map(|address| ask((address, tls), &own, identity));
+        let answers = join_all(asked).await;
         if let Some((address, status)) = answers.iter().flatten().find_map(|it| it.formed()) {
             return rejoin(config, identity, address, status);
         }
@@ -158,7 +163,11 @@ impl Answer {
     }
 }
 
-async fn ask(address: &str, own: &str, identity: &Identity) -> Option<Answer> {
+async fn ask(
+    (address, tls): (&str, Option<&Tls>),
+    own: &str,
+    identity: &Identity,
+) -> Option<Answer> {
     if address == own {
         let identity = quorum::Identity {
             incarnation: identity.incarnation.clone(),
@@ -170,7 +179,7 @@ async fn ask(address: &str, own: &str, identity: &Identity) -> Option<Answer> {
         return Some(Answer { address: address.to_owned(), identity, status });
     }
     let asked = async {
-        let mut client = rpc::quorum_client(rpc::channel(address).ok()?);
+        let mut client = rpc::quorum_client(rpc::channel(address, tls).ok()?);
         let identity = client.identify(IdentifyRequest {}).await.ok()?.into_inner();
         let status = client.show(ShowRequest {}).await.ok()?.into_inner();
         Some(Answer { address: address.to_owned(), identity, status })
@@ -242,7 +251,7 @@ pub(crate) fn check_address(
 /// Makes sure that the quorum that an open journal belongs to is formed. Done again by a founder
 /// that died halfway; a journal that holds something needs nothing.
 pub(crate) async fn form(
-    config: &Config,
+    (config, tls): (&Config, Option<&Tls>),
     journal: &Journal,
     taken: Taken,
 ) -> Result<(), FormError> {
@@ -253,7 +262,7 @@ pub(crate) async fn form(
     let formed = async {
         let taken = match taken.founding {
             Some(_) => taken,
-            None => found(config, &mut journal.identity()).await?,
+            None => found((config, tls), &mut journal.identity()).await?,
         };
         let Some((members, cluster_id)) = taken.founding else { return Ok(()) };
         while let Err(error) = journal.form(members.clone(), &cluster_id).await {

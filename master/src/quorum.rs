@@ -13,6 +13,7 @@ use protocol::quorum::{
     change_request,
 };
 use protocol::rpc;
+use protocol::tls::Tls;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -32,6 +33,7 @@ pub(crate) enum Place {
 pub(crate) struct QuorumService {
     pub(crate) address: String,
     pub(crate) place: watch::Sender<Place>,
+    pub(crate) tls: Option<Tls>,
     /// Whether a leader's first message may give this master its place.
     pub(crate) may_join: bool,
 }
@@ -127,7 +129,7 @@ impl Quorum for QuorumService {
         request: Request<ChangeRequest>,
     ) -> Result<Response<ChangeReply>, Status> {
         let journal = self.journal()?;
-        change(&journal, request.into_inner()).await?;
+        change(&journal, self.tls.as_ref(), request.into_inner()).await?;
         let status = Some(show(&journal));
         Ok(Response::new(ChangeReply { status }))
     }
@@ -151,16 +153,20 @@ fn frames(incoming: Streaming<Frame>) -> Frames {
     incoming.map(body).boxed()
 }
 
-async fn change(journal: &Journal, request: ChangeRequest) -> Result<(), Status> {
+async fn change(
+    journal: &Journal,
+    tls: Option<&Tls>,
+    request: ChangeRequest,
+) -> Result<(), Status> {
     use change_request::Kind;
     let node = request.node_id;
     let changed = match request.kind() {
         Kind::Add => {
-            let (next, member) = newcomer(journal, &request.address).await?;
+            let (next, member) = newcomer(journal, tls, &request.address).await?;
             journal.add(next, member).await
         }
         Kind::Replace => {
-            let (next, member) = newcomer(journal, &request.address).await?;
+            let (next, member) = newcomer(journal, tls, &request.address).await?;
             journal.replace(node, next, member).await
         }
         Kind::Remove => journal.remove(node).await,
@@ -175,9 +181,13 @@ async fn change(journal: &Journal, request: ChangeRequest) -> Result<(), Status>
 }
 
 /// The next free number, and who is to have it: a master that waits at `address` with `--join`.
-async fn newcomer(journal: &Journal, address: &str) -> Result<(u64, Member), Status> {
+async fn newcomer(
+    journal: &Journal,
+    tls: Option<&Tls>,
+    address: &str,
+) -> Result<(u64, Member), Status> {
     let channel =
-        rpc::channel(address).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        rpc::channel(address, tls).map_err(|error| Status::invalid_argument(error.to_string()))?;
     let identity = rpc::quorum_client(channel).identify(IdentifyRequest {}).await;
     let identity = identity
         .map_err(|error| {

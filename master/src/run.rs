@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use journal::{Identity, Journal, OpenError};
+use protocol::tls::{Tls, TlsError};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -42,6 +43,9 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+    /// TLS cannot be spoken as the flags say.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The data directory cannot be used.
     #[error("cannot open the journal")]
     Journal(#[source] OpenError),
@@ -76,18 +80,20 @@ pub async fn run_on(
         config.founders()?;
     }
     let config = Arc::new(config);
+    let tls = Tls::load(&config.tls)?;
     let identity = Identity::load_or_create(&config.work_dir).map_err(RunError::Journal)?;
     let (place, seen) = watch::channel(Place::Waiting(identity.clone()));
     let doors = Doors::new(QuorumService {
         address: config.address(),
         place: place.clone(),
+        tls: tls.clone(),
         may_join: config.join,
     });
     tracing::info!(address = %config.address(), "this master listens");
-    let served = tokio::spawn(serve(listener, doors.clone()));
+    let served = tokio::spawn(serve(listener, tls.clone(), doors.clone()));
     let ran = tokio::select! {
         () = shutdown => Ok(()),
-        failed = work(&config, identity, (place, seen), &doors) => failed,
+        failed = work(&config, tls, identity, (place, seen), &doors) => failed,
     };
     served.abort();
     // its end is that it was aborted; the port is free only then
@@ -110,15 +116,16 @@ fn listen(config: &Config) -> Result<TcpListener, RunError> {
 /// Takes a place in the quorum, opens the doors, and leads when it is this master's turn.
 async fn work(
     config: &Arc<Config>,
+    tls: Option<Tls>,
     mut identity: Identity,
     (place, mut seen): (watch::Sender<Place>, watch::Receiver<Place>),
     doors: &Doors,
 ) -> Result<(), RunError> {
-    let taken = form::take_place(config, &mut identity, &mut seen).await?;
+    let taken = form::take_place((config, tls.as_ref()), &mut identity, &mut seen).await?;
     let (replica, committed) = Replica::new();
     let settings = config.journal.settings(&config.work_dir, taken.node);
     let (counters, began) = (Counters::default(), Instant::now());
-    let journal = Journal::open(settings, Box::new(replica), Arc::new(Grpc)).await;
+    let journal = Journal::open(settings, Box::new(replica), Arc::new(Grpc(tls.clone()))).await;
     let journal = journal.map_err(RunError::Journal)?;
     counters.fetch.record(began.elapsed());
     // a journal that has stopped already says so by itself
@@ -129,7 +136,7 @@ async fn work(
     }
     place.send_replace(Place::Open(Box::new(journal.clone())));
     let tasks = start(config, journal.clone(), (committed, counters), doors);
-    form::form(config, &journal, taken).await?;
+    form::form((config, tls.as_ref()), &journal, taken).await?;
     tasks.await;
     Ok(())
 }

@@ -12,7 +12,8 @@ use hyper_util::server::conn::auto;
 use protocol::agents::agents_server::AgentsServer;
 use protocol::quorum::quorum_server::QuorumServer;
 use protocol::rpc;
-use tokio::net::{TcpListener, TcpStream};
+use protocol::tls::{self, Accepted, Tls};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tonic::Status;
@@ -109,16 +110,23 @@ fn early(path: &str) -> Response<Body> {
 }
 
 /// Accepts connections for ever. Dropped, it ends them all.
-pub(crate) async fn serve(listener: TcpListener, doors: Doors) {
+pub(crate) async fn serve(listener: TcpListener, tls: Option<Tls>, doors: Doors) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
         let Ok(permit) = room.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let doors = doors.clone();
+                // without it a small answer waits for the acknowledgement of the one before
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection keeps its delay");
+                }
+                let (doors, tls) = (doors.clone(), tls.clone());
                 connections.spawn(async move {
-                    converse(stream, doors).await;
+                    match tls::accept(tls.as_ref(), stream).await {
+                        Ok(stream) => converse(stream, doors).await,
+                        Err(error) => tracing::debug!(%error, "a connection is no use"),
+                    }
                     drop(permit);
                 });
             }
@@ -131,11 +139,7 @@ pub(crate) async fn serve(listener: TcpListener, doors: Doors) {
     }
 }
 
-async fn converse(stream: TcpStream, doors: Doors) {
-    // without it a small answer waits for the acknowledgement of the one before
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection keeps its delay");
-    }
+async fn converse(stream: Accepted, doors: Doors) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()

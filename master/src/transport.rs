@@ -6,17 +6,18 @@ use journal::{BoxFuture, Frames, Peer, Transport, TransportError};
 use protocol::quorum::Frame;
 use protocol::quorum::quorum_client::QuorumClient;
 use protocol::rpc;
+use protocol::tls::Tls;
 use tonic::Status;
 use tonic::transport::Channel;
 
 /// Makes connections. Each kind of traffic gets one of its own, so that no heartbeat waits behind a
 /// snapshot.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Grpc;
+#[derive(Clone, Debug)]
+pub(crate) struct Grpc(pub(crate) Option<Tls>);
 
 impl Transport for Grpc {
     fn peer(&self, node: u64, address: &str) -> Box<dyn Peer> {
-        let client = rpc::channel(address)
+        let client = rpc::channel(address, self.0.as_ref())
             .map(rpc::quorum_client)
             .map_err(|error| TransportError(format!("cannot reach node {node}: {error}")));
         Box::new(GrpcPeer { client })

@@ -114,7 +114,7 @@ async fn a_master_that_lost_its_directory_is_refused_until_it_is_replaced() {
     let leader = cluster.leader().await;
     let lost = cluster.masters.iter().map(|it| it.address.clone()).find(|it| *it != leader);
     let lost = lost.expect("a follower");
-    let mut quorum = rpc::quorum_client(rpc::channel(&leader).expect("an address"));
+    let mut quorum = rpc::quorum_client(rpc::channel(&leader, None).expect("an address"));
     let status = quorum.show(ShowRequest {}).await.expect("an answer").into_inner();
     let node_id = status.members.iter().find(|it| it.address == lost).expect("a member").node_id;
     cluster.stop(&lost).await;

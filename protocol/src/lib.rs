@@ -1,8 +1,7 @@
 //! The Mesos v1 messages as JSON and protobuf, RecordIO, and our own agent and master RPC.
 //!
 //! Everything here is mechanical: no decision about a cluster is taken in this crate. It does no
-//! I/O either; tokio is in its dependency tree only through tonic, whose clients and servers the
-//! build script generates.
+//! I/O either, save what TLS needs: its files, and the first bytes of a connection.
 
 pub mod json;
 pub mod jsonp;
@@ -19,6 +18,7 @@ pub mod explanation;
 pub mod id;
 pub mod resource;
 pub mod role;
+pub mod tls;
 pub mod value_text;
 
 mod report;

@@ -9,6 +9,7 @@ use crate::agents::agents_client::AgentsClient;
 use crate::agents::agents_server::{Agents, AgentsServer};
 use crate::quorum::quorum_client::QuorumClient;
 use crate::quorum::quorum_server::{Quorum, QuorumServer};
+use crate::tls::{Tls, Trust};
 use std::time::Duration;
 use tonic::transport::{Channel, Endpoint};
 
@@ -36,12 +37,20 @@ pub struct AddressError {
     source: tonic::transport::Error,
 }
 
+/// Where to connect to: with TLS, if somebody is trusted.
+pub fn endpoint(address: &str, trust: Option<&Trust>) -> Result<Endpoint, AddressError> {
+    let endpoint = match trust {
+        None => Endpoint::from_shared(format!("http://{address}")),
+        Some(trust) => Endpoint::from_shared(format!("https://{address}"))
+            .and_then(|endpoint| endpoint.tls_config(trust.channels.clone())),
+    };
+    endpoint.map_err(|source| AddressError { address: address.to_owned(), source })
+}
+
 /// A connection to `address` (`host:port`) that is made when it is first used, and made anew when
-/// it is lost. To be called on a tokio runtime.
-pub fn channel(address: &str) -> Result<Channel, AddressError> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))
-        .map_err(|source| AddressError { address: address.to_owned(), source })?;
-    Ok(endpoint
+/// it is lost; with TLS, if there is any. To be called on a tokio runtime.
+pub fn channel(address: &str, tls: Option<&Tls>) -> Result<Channel, AddressError> {
+    Ok(endpoint(address, tls.map(|tls| &tls.trust))?
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_INTERVAL)

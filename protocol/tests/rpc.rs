@@ -100,7 +100,7 @@ fn frame(bytes: usize) -> Frame {
 
 #[tokio::test]
 async fn an_agent_holds_a_session() {
-    let mut client = rpc::agents_client(rpc::channel(&serve().await).unwrap());
+    let mut client = rpc::agents_client(rpc::channel(&serve().await, None).unwrap());
     let (sender, receiver) = mpsc::channel(1);
     let mut replies = client.session(ReceiverStream::new(receiver)).await.unwrap().into_inner();
 
@@ -122,7 +122,7 @@ async fn an_agent_holds_a_session() {
 
 #[tokio::test]
 async fn masters_talk_in_frames_larger_than_tonic_would_take() {
-    let mut client = rpc::quorum_client(rpc::channel(&serve().await).unwrap());
+    let mut client = rpc::quorum_client(rpc::channel(&serve().await, None).unwrap());
     let large = frame(10 << 20);
     assert_eq!(client.ask(large.clone()).await.unwrap().into_inner(), large);
 
@@ -137,7 +137,7 @@ async fn masters_talk_in_frames_larger_than_tonic_would_take() {
 
 #[tokio::test]
 async fn a_frame_over_the_limit_is_refused_and_the_connection_lives() {
-    let channel = rpc::channel(&serve().await).unwrap();
+    let channel = rpc::channel(&serve().await, None).unwrap();
     // A client that knows no limit, as a hostile one would not.
     let mut client = QuorumClient::new(channel);
     let error = client.ask(frame(rpc::MAX_FRAME_BYTES + 1)).await.unwrap_err();
@@ -147,7 +147,7 @@ async fn a_frame_over_the_limit_is_refused_and_the_connection_lives() {
 
 #[tokio::test]
 async fn errors_arrive_with_their_code() {
-    let mut client = rpc::quorum_client(rpc::channel(&serve().await).unwrap());
+    let mut client = rpc::quorum_client(rpc::channel(&serve().await, None).unwrap());
     assert_eq!(client.identify(IdentifyRequest {}).await.unwrap().into_inner().node_id, 7);
     let error = client.change(ChangeRequest::default()).await.unwrap_err();
     assert_eq!(error.code(), tonic::Code::FailedPrecondition);
@@ -155,6 +155,6 @@ async fn errors_arrive_with_their_code() {
 
 #[test]
 fn an_address_that_is_none_is_named() {
-    let error = rpc::channel("no host").unwrap_err();
+    let error = rpc::channel("no host", None).unwrap_err();
     assert_eq!(error.to_string(), "'no host' is not an address of the form host:port");
 }

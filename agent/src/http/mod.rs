@@ -20,7 +20,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::{TcpListener, TcpStream};
+use protocol::tls::{self, Accepted, Tls};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::sleep;
 
@@ -91,15 +92,20 @@ fn now() -> f64 {
 }
 
 /// Serves connections until the agent ends.
-pub(crate) async fn serve(listener: TcpListener, api: Arc<Api>) {
+pub(crate) async fn serve(listener: TcpListener, tls: Option<Tls>, api: Arc<Api>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let api = Arc::clone(&api);
+                // Small records must not wait for one another.
+                let _ = stream.set_nodelay(true);
+                let (api, tls) = (Arc::clone(&api), tls.clone());
                 tokio::spawn(async move {
-                    serve_connection(stream, api).await;
+                    match tls::accept(tls.as_ref(), stream).await {
+                        Ok(stream) => serve_connection(stream, api).await,
+                        Err(error) => tracing::debug!(%error, "a connection is no use"),
+                    }
                     drop(permit);
                 });
             }
@@ -111,9 +117,7 @@ pub(crate) async fn serve(listener: TcpListener, api: Arc<Api>) {
     }
 }
 
-async fn serve_connection(stream: TcpStream, api: Arc<Api>) {
-    // Small records must not wait for one another.
-    let _ = stream.set_nodelay(true);
+async fn serve_connection(stream: Accepted, api: Arc<Api>) {
     let service = service_fn(move |request: Request<Incoming>| {
         let api = Arc::clone(&api);
         async move { Ok::<_, Infallible>(route(&api, request).await) }

@@ -31,6 +31,12 @@ impl Address {
         Self(format!("{host}:{port}"))
     }
 
+    /// Its host, without the brackets of IPv6.
+    pub(crate) fn host(&self) -> &str {
+        let host = self.0.rsplit_once(':').map_or(self.0.as_str(), |(host, _)| host);
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
     /// Its port.
     pub(crate) fn port(&self) -> u16 {
         let port = self.0.rsplit_once(':').map(|(_, port)| port.parse());
@@ -91,6 +97,13 @@ mod tests {
         check("master.example", Ok("master.example:5050"));
         check(" [::1]:7000 ", Ok("[::1]:7000"));
         check("[::1]", Ok("[::1]:5050"));
+    }
+
+    #[test]
+    fn the_host_stands_alone() {
+        for (text, host) in [("a.example:1", "a.example"), ("[::1]:7000", "::1")] {
+            assert_eq!(text.parse::<Address>().expect("an address").host(), host);
+        }
     }
 
     #[test]

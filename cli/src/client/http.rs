@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::address::Address;
+use super::trust;
 
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -78,6 +79,10 @@ async fn send(
         .map_err(|error| HttpError::Request(address.clone(), error))?;
     let silent = || HttpError::Silent(address.clone());
     let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address.as_str()))
+        .await
+        .map_err(|_| silent())?
+        .map_err(|error| HttpError::Connect(address.clone(), error))?;
+    let stream = timeout(CONNECT_TIMEOUT, trust::secure(address, stream))
         .await
         .map_err(|_| silent())?
         .map_err(|error| HttpError::Connect(address.clone(), error))?;

@@ -8,6 +8,7 @@ mod leader;
 mod operator;
 mod sandbox;
 mod scheduler;
+mod trust;
 
 pub(crate) use address::Address;
 pub(crate) use events::{EventStream, StreamError};
@@ -15,3 +16,4 @@ pub(crate) use leader::Leader;
 pub(crate) use operator::OperatorError;
 pub(crate) use sandbox::{OutputError, Sandbox};
 pub(crate) use scheduler::Subscription;
+pub(crate) use trust::{TRUST_FILE, believe, trust};

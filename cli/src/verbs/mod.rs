@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::client::{Address, Leader};
+use crate::client::{Address, Leader, TRUST_FILE};
 use crate::logging::LoggingLevel;
 
 const EXAMPLES: &str = "\
@@ -152,6 +152,16 @@ pub(crate) struct Masters {
         default_value = "127.0.0.1:5050"
     )]
     addresses: Vec<Address>,
+
+    /// Speak TLS, and believe those whose certificates this file signs (PEM)
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = TRUST_FILE,
+        value_parser = crate::client::believe
+    )]
+    ssl_ca_file: Option<()>,
 }
 
 impl Masters {

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use protocol::tls::TlsFlags;
 use protocol::v1::DomainInfo;
 use protocol::{domain, duration_text};
 use statemachine::Settings;
@@ -157,6 +158,9 @@ pub struct Config {
     /// About what is over.
     #[command(flatten)]
     pub history: HistoryFlags,
+    /// About TLS on the port.
+    #[command(flatten)]
+    pub tls: TlsFlags,
     /// About the journal's files.
     #[command(flatten)]
     pub journal: JournalFlags,
@@ -289,6 +293,7 @@ impl Config {
         ];
         flags.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
         flags.extend(self.history.flags());
+        flags.extend(self.tls.shown());
         flags.extend(self.journal.flags());
         flags.sort_unstable();
         flags

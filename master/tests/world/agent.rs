@@ -53,7 +53,7 @@ impl Agent {
         address: &str,
         hello: Hello,
     ) -> (mpsc::Sender<FromAgent>, Streaming<ToAgent>, Option<to_agent::Message>) {
-        let mut client = rpc::agents_client(rpc::channel(address).expect("an address"));
+        let mut client = rpc::agents_client(rpc::channel(address, None).expect("an address"));
         let (sender, receiver) = mpsc::channel(64);
         let hello = FromAgent { message: Some(from_agent::Message::Hello(hello)) };
         sender.send(hello).await.expect("room");

@@ -9,10 +9,11 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use protocol::quorum::quorum_client::QuorumClient;
-use tonic::transport::{Channel, Endpoint};
+use protocol::rpc;
+use tonic::transport::Channel;
 
 use super::{Masters, block_on};
-use crate::client::Address;
+use crate::client::{self, Address};
 use crate::exit;
 use crate::say::say;
 
@@ -100,7 +101,7 @@ impl Quorum {
 }
 
 async fn connect(address: &Address) -> anyhow::Result<QuorumClient<Channel>> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))?
+    let endpoint = rpc::endpoint(address.as_str(), client::trust())?
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(ANSWER_TIMEOUT);
     let channel = endpoint.connect().await.with_context(|| format!("connecting to {address}"))?;
