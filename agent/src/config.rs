@@ -337,8 +337,7 @@ mod tests {
         let config = parse(
             "--master a:1 --work_dir /w --hostname h --advertise_ip 1.2.3.4 --advertise_port 5 \
              --launcher_exe /l --oversubscribed_resources cpus:1 --load_threshold_5min 1 \
-             --load_threshold_15min 1 \
-             --launcher_exe /l --ssl_cert_file /c --ssl_key_file /k --ssl_ca_file /a \
+             --load_threshold_15min 1 --ssl_cert_file /c --ssl_key_file /k --ssl_ca_file /a \
              --ssl_support_downgrade \
              --domain {\"fault_domain\":{\"region\":{\"name\":\"eu\"},\"zone\":{\"name\":\"z\"}}}",
         );
