@@ -256,7 +256,8 @@ impl World {
         self.nature.calm = true;
         self.nature.network.mend_all();
         for master in &mut self.quorum.masters {
-            master.paused_until = 0;
+            // it goes on from now, and is not yet settled
+            master.paused_until = master.paused_until.min(self.nature.now);
         }
         let places = (0..self.plan.shape.masters).map(Place::Master);
         let places = places.chain((0..self.plan.shape.agents).map(Place::Agent));
