@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::rustls::crypto::ring;
@@ -129,7 +128,7 @@ impl Tls {
             .with_safe_default_protocol_versions()
             .map_err(unfit)?
             .with_no_client_auth()
-            .with_single_cert(certificates(path)?, key)
+            .with_single_cert(certificates(path, &read(path)?)?, key)
             .map_err(unfit)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -144,7 +143,6 @@ impl Tls {
     pub async fn accept(&self, stream: TcpStream) -> io::Result<Accepted> {
         let accepted = async {
             let mut first = [0];
-            stream.ready(Interest::READABLE).await?;
             let is_tls = stream.peek(&mut first).await? == 0 || first == [HANDSHAKE];
             if is_tls {
                 self.acceptor.accept(stream).await.map(Either::Right)
@@ -200,11 +198,10 @@ impl Trust {
             None => channels = channels.with_webpki_roots(),
             Some(path) => {
                 roots = RootCertStore::empty();
-                for certificate in certificates(path)? {
+                let text = read(path)?;
+                for certificate in certificates(path, &text)? {
                     roots.add(certificate).map_err(unfit)?;
                 }
-                let text =
-                    std::fs::read(path).map_err(|error| unread(path, pem::Error::Io(error)))?;
                 channels = channels.ca_certificate(Certificate::from_pem(text));
             }
         }
@@ -217,10 +214,14 @@ impl Trust {
     }
 }
 
-/// All certificates of a file, at least one.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|error| unread(path, pem::Error::Io(error)))
+}
+
+/// All certificates in the text of a file, at least one.
+fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let failed = |source| unread(path, source);
-    let found = CertificateDer::pem_file_iter(path).map_err(failed)?;
+    let found = CertificateDer::pem_slice_iter(text);
     let found: Vec<_> = found.collect::<Result<_, _>>().map_err(failed)?;
     if found.is_empty() { Err(failed(pem::Error::NoItemsFound)) } else { Ok(found) }
 }
