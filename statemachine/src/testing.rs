@@ -226,6 +226,26 @@ impl World {
         }
     }
 
+    /// The same for role `*`, from somebody who can tell lost tasks apart, or cannot.
+    pub fn subscription_of(&mut self, partition_aware: bool) -> framework::Subscribe {
+        let mut subscribe = self.subscription(None, &["*"]);
+        if !partition_aware {
+            let capabilities = &mut subscribe.description.capabilities;
+            capabilities.0 &= !(1 << crate::framework_capability::PARTITION_AWARE);
+        }
+        subscribe
+    }
+
+    /// Launches task `t` of this size, which runs, as the framework knows and has acknowledged.
+    ///
+    /// # Panics
+    /// When the framework is offered nothing.
+    pub fn run(&mut self, framework: FrameworkId, text: &str) {
+        self.launch(framework, "t", text);
+        self.update(framework, "t", TaskState::Running, 1).expect("taken");
+        self.acknowledge(framework, "t", 1);
+    }
+
     /// Offers what is free.
     pub fn allocate(&mut self) {
         self.must(allocator::Allocate::default());

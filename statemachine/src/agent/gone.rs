@@ -96,7 +96,6 @@ impl Fold for AgentGone {
 mod tests {
     use super::*;
     use crate::effect::{FrameworkMessage, OperatorMessage};
-    use crate::framework_capability::PARTITION_AWARE;
     use crate::id::FrameworkId;
     use crate::task::{Question, Reconcile};
     use crate::testing::{World, told_states};
@@ -105,10 +104,7 @@ mod tests {
     fn gone(aware: bool, unreachable: bool) -> (World, FrameworkId, AgentId) {
         let mut world = World::new();
         let agent = world.agent("cpus:4;mem:4096");
-        let mut subscribe = world.subscription(None, &["*"]);
-        if !aware {
-            subscribe.description.capabilities.0 &= !(1 << PARTITION_AWARE);
-        }
+        let subscribe = world.subscription_of(aware);
         let framework = world.subscribe(subscribe);
         world.launch(framework, "t", "cpus:1;mem:64");
         if unreachable {

@@ -3,7 +3,6 @@
 use super::{ExecutorReport, Register, TaskReport, Unregister};
 use crate::effect::{Directive, Effect, FrameworkMessage, OperatorMessage};
 use crate::framework::Teardown;
-use crate::framework_capability::PARTITION_AWARE;
 use crate::id::{AgentId, FrameworkId};
 use crate::status::{Reason, Source, Status, TaskState};
 use crate::testing::{World, told_states};
@@ -15,15 +14,10 @@ const AGENT: AgentId = AgentId(0);
 fn running(aware: bool) -> (World, FrameworkId) {
     let mut world = World::new();
     world.agent(HAS);
-    let mut subscribe = world.subscription(None, &["*"]);
+    let mut subscribe = world.subscription_of(aware);
     subscribe.description.checkpoint = false;
-    if !aware {
-        subscribe.description.capabilities.0 &= !(1 << PARTITION_AWARE);
-    }
     let framework = world.subscribe(subscribe);
-    world.launch(framework, "t", "cpus:1;mem:64");
-    world.update(framework, "t", TaskState::Running, 1).expect("taken");
-    world.acknowledge(framework, "t", 1);
+    world.run(framework, "cpus:1;mem:64");
     world.sent();
     (world, framework)
 }

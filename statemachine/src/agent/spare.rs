@@ -73,7 +73,7 @@ impl Expiry {
         }
     }
 
-    /// That was all of them for now.
+    /// All who are away too long have been looked at: says who is spared, and until when.
     pub(crate) fn finish(self, draft: &mut Draft<'_>) {
         let context = draft.context();
         if !self.missing.is_empty() {

@@ -86,7 +86,6 @@ mod tests {
     use super::*;
     use crate::agent::{Cause, Disconnect, Unregister};
     use crate::effect::Directive;
-    use crate::framework_capability::PARTITION_AWARE;
     use crate::id::{FrameworkId, Session};
     use crate::offer::Operation;
     use crate::status::UpdateId;
@@ -159,10 +158,7 @@ mod tests {
     fn check_untold(aware: bool, states: [TaskState; 2]) {
         let mut world = World::new();
         let agent = world.agent("cpus:4;mem:4096");
-        let mut subscribe = world.subscription(None, &["*"]);
-        if !aware {
-            subscribe.description.capabilities.0 &= !(1 << PARTITION_AWARE);
-        }
+        let subscribe = world.subscription_of(aware);
         let framework = world.subscribe(subscribe);
         world.launch(framework, "t", "cpus:1;mem:64");
         world.disconnect(agent);

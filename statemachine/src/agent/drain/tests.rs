@@ -6,7 +6,6 @@ use super::*;
 use crate::agent::{Reactivate, TaskReport};
 use crate::effect::{Directive, FrameworkMessage};
 use crate::framework::Teardown;
-use crate::framework_capability::PARTITION_AWARE;
 use crate::id::{FrameworkId, TaskId, TaskKey};
 use crate::offer::Operation;
 use crate::operation::{Confirm, Request};
@@ -19,14 +18,9 @@ const HAS: &str = "cpus:4;mem:4096";
 fn running(aware: bool) -> (World, FrameworkId, AgentId) {
     let mut world = World::new();
     let agent = world.agent(HAS);
-    let mut subscribe = world.subscription(None, &["*"]);
-    if !aware {
-        subscribe.description.capabilities.0 &= !(1 << PARTITION_AWARE);
-    }
+    let subscribe = world.subscription_of(aware);
     let framework = world.subscribe(subscribe);
-    world.launch(framework, "t", "cpus:1;mem:64");
-    world.update(framework, "t", TaskState::Running, 1).expect("taken");
-    world.acknowledge(framework, "t", 1);
+    world.run(framework, "cpus:1;mem:64");
     world.allocate();
     world.sent();
     (world, framework, agent)
