@@ -3,6 +3,8 @@
 //! reserved and unreserved. Only agents can push a role above it, which come, or come back, with
 //! tasks or reservations of their own, and an operator who lowers it by force.
 
+#[cfg(test)]
+mod guaranteed;
 mod headroom;
 #[cfg(test)]
 mod laws;
