@@ -16,6 +16,7 @@ pub mod replica;
 
 mod run;
 
+mod admission;
 mod agents;
 mod api;
 mod clock;

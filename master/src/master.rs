@@ -8,6 +8,7 @@ use protocol::v1::{self, MasterInfo, master_info};
 use statemachine::{Command, Rejection, Reply, Session, Time};
 use tokio::sync::Semaphore;
 
+use crate::admission::Admission;
 use crate::config::Config;
 use crate::confirmed::Confirmed;
 use crate::leader::{Inbox, SubmitError};
@@ -26,6 +27,8 @@ pub(crate) struct Master {
     pub(crate) inbox: Inbox,
     pub(crate) streams: Streams,
     pub(crate) counters: Counters,
+    /// How fast schedulers may call.
+    pub(crate) admission: Admission,
     /// How far agents have done as they were told.
     pub(crate) confirmed: Confirmed,
     /// Room for those who listen to events.

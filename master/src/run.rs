@@ -10,6 +10,7 @@ use protocol::tls::{Tls, TlsError};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::admission::Admission;
 use crate::clock;
 use crate::config::{Config, QuorumError};
 use crate::confirmed::Confirmed;
@@ -168,6 +169,7 @@ fn start(
         streams: Streams::new(inbox.clone()),
         inbox,
         counters,
+        admission: Admission::new(config.rate_limits.as_ref()),
         confirmed: Confirmed::default(),
         listeners: Arc::new(Semaphore::new(config.max_operator_event_stream_subscribers as usize)),
         started: clock::wall(),

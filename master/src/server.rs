@@ -141,6 +141,8 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<Tls>, doors: Doors)
 
 async fn converse(stream: Accepted, doors: Doors) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
+    // without half_close: that a scheduler is gone shows in the end of what it sends, at once, and no
+    // sooner than with the next heartbeat if that end might be its request's alone
     builder
         .http1()
         .timer(TokioTimer::new())

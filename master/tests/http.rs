@@ -156,6 +156,14 @@ async fn scheduler_calls_are_checked_in_order() {
     assert_eq!(answer.status, 400);
     let expected = "Failed to validate scheduler::Call: Expecting 'framework_id' to be present";
     assert_eq!(answer.text(), expected);
+    for (call, name) in [
+        ("ACKNOWLEDGE", "invalid_status_update_acknowledgements"),
+        ("ACKNOWLEDGE_OPERATION_STATUS", "invalid_operation_status_update_acknowledgements"),
+    ] {
+        assert_eq!(post(&address, path, &json!({ "type": call }).to_string()).await.status, 400);
+        let metrics = get(&address, "/metrics/snapshot").await.json();
+        assert_eq!(metrics[format!("master/{name}")], 1.0, "semantics 44: {metrics}");
+    }
     let answer = post(&address, path, r#"{"type":"REVIVE","framework_id":{"value":"x"}}"#).await;
     assert_eq!((answer.status, answer.text().as_str()), (400, "Framework cannot be found"));
     let answer = post(&address, path, &known).await;

@@ -8,7 +8,7 @@ use protocol::rpc;
 use protocol::v1::TaskState;
 use serde_json::json;
 use world::agent::{Agent, hello, report};
-use world::http::get;
+use world::http::{Answer, get, post, request, send};
 use world::scheduler::{Scheduler, info};
 use world::{Cluster, eventually};
 
@@ -39,6 +39,79 @@ async fn followers_send_clients_to_the_leader() {
         assert_eq!(elsewhere.leader, leader);
         assert_eq!(elsewhere.masters.len(), 3);
     }
+}
+
+/// GET with a header that says which entry the answer is to know of.
+async fn get_from(address: &str, path: &str, min_index: &str) -> Answer {
+    let headers = [("mesolith-min-index", min_index), ("mesolith-wait", "30secs")];
+    send(address, request("GET", path, &headers, "")).await
+}
+
+fn index(answer: &Answer) -> u64 {
+    let index = answer.header("mesolith-index").and_then(|index| index.parse().ok());
+    index.unwrap_or_else(|| panic!("no index: {answer:?}"))
+}
+
+/// gaps 33
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_names_an_index_is_answered_by_any_master() {
+    let cluster = Cluster::start(3).await;
+    let leader = cluster.leader().await;
+    for weight in [2.0, 3.0, 4.0] {
+        let weights = json!([{"role": "eng", "weight": weight}]);
+        let update = json!({"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": weights}});
+        let update = update.to_string();
+        let written = post(&leader, "/api/v1", &update).await;
+        assert_eq!(written.status, 200, "{}", written.text());
+        let min = index(&written).to_string();
+        for master in cluster.masters.iter().map(|it| &it.address) {
+            let answer = get_from(master, "/weights", &min).await;
+            assert_eq!((answer.status, answer.json()), (200, weights.clone()), "at {master}");
+            assert!(index(&answer) >= index(&written), "at {master}");
+            let headers = [("content-type", "application/json"), ("mesolith-min-index", &*min)];
+            let read = request("POST", "/api/v1", &headers, r#"{"type":"GET_WEIGHTS"}"#);
+            let answer = send(master, read).await;
+            let found = &answer.json()["get_weights"]["weight_infos"][0]["weight"];
+            assert_eq!(found, weight, "at {master}");
+            let write = send(master, request("POST", "/api/v1", &headers, update.clone())).await;
+            assert_eq!(write.status, if *master == leader { 200 } else { 307 }, "at {master}");
+        }
+    }
+}
+
+/// gaps 33
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_read_says_how_far_its_master_is() {
+    let cluster = Cluster::start(3).await;
+    let leader = cluster.leader().await;
+    let paths = [
+        "/state",
+        "/state-summary",
+        "/slaves",
+        "/frameworks",
+        "/tasks",
+        "/roles",
+        "/quota",
+        "/weights",
+        "/maintenance/schedule",
+        "/maintenance/status",
+        "/metrics/snapshot",
+        "/version",
+    ];
+    for master in cluster.masters.iter().map(|it| &it.address) {
+        for path in paths {
+            let answer = get_from(master, path, "1").await;
+            assert_eq!(answer.status, 200, "{path} at {master}");
+            assert!(index(&answer) >= 1, "{path} at {master}");
+        }
+        assert_eq!(get_from(master, "/state", "soon").await.status, 400);
+        let never = u64::MAX.to_string();
+        let headers = [("mesolith-min-index", never.as_str()), ("mesolith-wait", "0secs")];
+        let answer = send(master, request("GET", "/state", &headers, "")).await;
+        assert_eq!(answer.status, 503);
+        assert!(answer.text().contains(&never), "{}", answer.text());
+    }
+    assert_eq!(get(&leader, "/state").await.status, 200, "whoever names none asks the leader");
 }
 
 /// semantics 248; gaps 1

@@ -15,11 +15,16 @@ const ROUND_PAUSE: Duration = Duration::from_millis(100);
 /// How long masters that answer may take to agree on a leader.
 const ELECTION_PATIENCE: Duration = Duration::from_secs(15);
 
+/// The header of a request that any master may answer, however far it is.
+const ANYWHERE: (&str, &str) = ("mesolith-min-index", "0");
+
 /// The way to the leading master.
 #[derive(Clone, Debug)]
 pub(crate) struct Leader {
     masters: Vec<Address>,
     patience: Option<Duration>,
+    /// Whether reads are answered by whichever master is asked.
+    anywhere: bool,
 }
 
 /// Why no leader was found.
@@ -43,21 +48,28 @@ enum Attempt {
 impl Leader {
     /// Asks these masters, and gives up at once when none of them can be reached.
     pub(crate) fn among(masters: &[Address]) -> Self {
-        Self { masters: masters.to_vec(), patience: None }
+        Self { masters: masters.to_vec(), patience: None, anywhere: false }
     }
 
     /// Keeps asking for this long even while no master can be reached.
     pub(crate) fn patient(masters: &[Address], patience: Duration) -> Self {
-        Self { masters: masters.to_vec(), patience: Some(patience) }
+        Self { patience: Some(patience), ..Self::among(masters) }
     }
 
-    /// Posts to the leader; the answer is its, whatever its status, together with its address.
+    /// Reads from the first of these masters that can be reached, as far as it has followed the leader.
+    pub(crate) fn any_of(masters: &[Address]) -> Self {
+        Self { anywhere: true, ..Self::among(masters) }
+    }
+
+    /// Posts to the leader, or to whichever master answers it; the answer is that master's, whatever its
+    /// status, together with its address.
     pub(crate) async fn post(
         &self,
         path: &str,
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<(Address, Answer), LeaderError> {
+        let headers = &[headers, if self.anywhere { &[ANYWHERE] } else { &[] }].concat();
         let patience = self.patience.unwrap_or(ELECTION_PATIENCE);
         let deadline = Instant::now() + patience;
         loop {
@@ -129,6 +141,8 @@ fn chain(error: &HttpError) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     fn check(location: &str, expected: Option<(&str, &str)>) {
@@ -153,5 +167,26 @@ mod tests {
         let leader = Leader::among(&[Address::new("127.0.0.1", port)]);
         let error = leader.post("/api/v1", &[], b"{}").await.expect_err("nobody listens");
         assert!(matches!(error, LeaderError::Unreachable(_)), "{error}");
+    }
+
+    /// gaps 33
+    #[tokio::test]
+    async fn any_master_is_asked_with_a_header_that_it_may_answer() {
+        for anywhere in [false, true] {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+            let port = listener.local_addr().expect("a bound socket").port();
+            let masters = [Address::new("127.0.0.1", port)];
+            let master = tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.expect("a client");
+                let mut request = vec![0; 4096];
+                let length = stream.read(&mut request).await.expect("a request");
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                stream.write_all(answer).await.expect("it listens");
+                String::from_utf8_lossy(&request[..length]).contains("mesolith-min-index: 0")
+            });
+            let leader = if anywhere { Leader::any_of(&masters) } else { Leader::among(&masters) };
+            leader.post("/api/v1", &[], b"{}").await.expect("an answer");
+            assert_eq!(master.await.expect("no panic"), anywhere);
+        }
     }
 }

@@ -63,7 +63,7 @@ impl Row for AgentRow {
 
 impl AgentList {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let leader = self.listing.masters.leader();
+        let leader = self.listing.leader();
         let response = block_on(async { Ok(leader.operate(Type::GetAgents).await?) })
             .context("listing agents")?;
         let agents = response.get_agents.unwrap_or_default().agents;

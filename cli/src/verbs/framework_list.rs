@@ -53,7 +53,7 @@ impl Row for FrameworkRow {
 
 impl FrameworkList {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let leader = self.listing.masters.leader();
+        let leader = self.listing.leader();
         let response = block_on(async { Ok(leader.operate(Type::GetFrameworks).await?) })
             .context("listing frameworks")?;
         let rows = self.rows(response.get_frameworks.unwrap_or_default());

@@ -180,9 +180,24 @@ pub(crate) struct Listing {
     #[command(flatten)]
     masters: Masters,
 
+    /// Ask the first of the masters that can be reached, leader or not: what it knows may be a moment old
+    #[arg(long)]
+    any_master: bool,
+
     /// Print one JSON array instead of a table
     #[arg(long)]
     json: bool,
+}
+
+impl Listing {
+    /// Whom to ask.
+    fn leader(&self) -> Leader {
+        if self.any_master {
+            Leader::any_of(&self.masters.addresses)
+        } else {
+            self.masters.leader()
+        }
+    }
 }
 
 /// Runs a verb's future on this thread.

@@ -210,7 +210,7 @@ impl Part {
 
 impl Reservations {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let leader = self.listing.masters.leader();
+        let leader = self.listing.leader();
         let agents = block_on(async {
             match &self.agent_id {
                 None => holdings::of_agents(&leader).await,

@@ -59,7 +59,7 @@ impl Row for TaskRow {
 
 impl TaskList {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let leader = self.listing.masters.leader();
+        let leader = self.listing.leader();
         let response = block_on(async { Ok(leader.operate(Type::GetTasks).await?) })
             .context("listing tasks")?;
         let rows = self.rows(response.get_tasks.unwrap_or_default());

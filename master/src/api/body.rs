@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::read::GzDecoder;
-use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, LOCATION};
+use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, LengthLimitError, Limited};
@@ -125,6 +125,8 @@ pub(crate) enum Refusal {
     TooSlow,
     UnsupportedMediaType,
     NotImplemented(String),
+    /// There is room again after so long.
+    TooMany(Duration, String),
     Unavailable(String),
     /// Another master leads: the same request goes there.
     Elsewhere(String),
@@ -167,6 +169,7 @@ impl Refusal {
                 "Expecting 'Content-Type' of application/json or application/x-protobuf".to_owned(),
             ),
             Self::NotImplemented(text) => (StatusCode::NOT_IMPLEMENTED, text),
+            Self::TooMany(again, text) => return too_many(again, text),
             Self::Unavailable(text) => (StatusCode::SERVICE_UNAVAILABLE, text),
             Self::Elsewhere(location) => return redirect(&location),
         };
@@ -183,6 +186,14 @@ fn not_allowed(allowed: &'static str, received: &str) -> Response<Body> {
     let mut response = whole("text/plain; charset=utf-8", text);
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+fn too_many(again: Duration, text: String) -> Response<Body> {
+    let mut response = whole("text/plain; charset=utf-8", text);
+    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    let seconds = again.as_secs() + u64::from(again.subsec_nanos() > 0);
+    response.headers_mut().insert(RETRY_AFTER, seconds.max(1).into());
     response
 }
 

@@ -8,8 +8,10 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use protocol::v1::VersionInfo;
 use protocol::{build_info, jsonp};
+use statemachine::State;
 
 use super::body::{Body, Refusal, json, redirect, status, whole};
+use super::read::{self, Seen};
 use super::route::{Endpoint, parameter};
 use super::{leader, maintenance, operator, outcome, quota, resource_calls, weights};
 use crate::convert::seconds;
@@ -28,13 +30,13 @@ pub(super) async fn answer(
     parts: &Parts,
     body: &Bytes,
 ) -> Result<Response<Body>, Refusal> {
-    match endpoint {
+    let seen = match endpoint {
         // what every master answers itself (semantics 319)
         Endpoint::Health => return Ok(status(StatusCode::OK)),
         Endpoint::Redirect => {
             return Ok(redirect(&format!("//{}", leader::leader(master)?)));
         }
-        Endpoint::Version | Endpoint::Flags | Endpoint::MetricsSnapshot => {}
+        Endpoint::Version | Endpoint::Flags | Endpoint::MetricsSnapshot => Seen::now(master),
         Endpoint::MaintenanceSchedule
         | Endpoint::MaintenanceStatus
         | Endpoint::MachineDown
@@ -65,22 +67,23 @@ pub(super) async fn answer(
             leader::readable(master, &parts.uri)?;
             return outcome::answer(master, parts.uri.query().unwrap_or_default()).await;
         }
-        _ => leader::readable(master, &parts.uri)?,
-    }
+        _ => read::seen(master, parts).await?,
+    };
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let function = parameter(&query, jsonp::PARAMETER);
     let asked = master.clone();
-    let written = tokio::task::spawn_blocking(move || read(&asked, endpoint, &query)).await;
+    let state = seen.state.clone();
+    let written = tokio::task::spawn_blocking(move || write((&asked, &state), endpoint, &query));
     let written = written
+        .await
         .map_err(|error| Refusal::Unavailable(format!("the view could not be written: {error}")))?;
-    let Some(function) = function else { return Ok(json(written)) };
+    let Some(function) = function else { return Ok(seen.mark(json(written))) };
     let wrapped = jsonp::wrap(&function, &written);
     let wrapped = wrapped.map_err(|error| Refusal::BadRequest(error.to_string()))?;
-    Ok(whole(jsonp::MEDIA_TYPE, wrapped))
+    Ok(seen.mark(whole(jsonp::MEDIA_TYPE, wrapped)))
 }
 
-fn read(master: &Master, endpoint: Endpoint, query: &str) -> Vec<u8> {
-    let state = master.committed.state();
+fn write((master, state): (&Master, &State), endpoint: Endpoint, query: &str) -> Vec<u8> {
     match endpoint {
         Endpoint::Version => to_vec(&Version {
             mesos: build_info::version(),
@@ -91,22 +94,22 @@ fn read(master: &Master, endpoint: Endpoint, query: &str) -> Vec<u8> {
             to_vec(&serde_json::json!({ "flags": flags }))
         }
         Endpoint::MetricsSnapshot => {
-            let metrics = metrics::snapshot(master, &state);
+            let metrics = metrics::snapshot(master, state);
             to_vec(&metrics.values().collect::<BTreeMap<_, _>>())
         }
-        Endpoint::State => classic::state(&state, &host(master)),
+        Endpoint::State => classic::state(state, &host(master)),
         Endpoint::StateSummary => {
             let hostname = master.config.public_hostname();
-            classic::summary(&state, &hostname, master.config.cluster.as_deref())
+            classic::summary(state, &hostname, master.config.cluster.as_deref())
         }
         Endpoint::Slaves => {
-            to_vec(&classic::slaves(&state, parameter(query, "slave_id").as_deref()))
+            to_vec(&classic::slaves(state, parameter(query, "slave_id").as_deref()))
         }
         Endpoint::Frameworks => {
-            to_vec(&classic::frameworks(&state, parameter(query, "framework_id").as_deref()))
+            to_vec(&classic::frameworks(state, parameter(query, "framework_id").as_deref()))
         }
-        Endpoint::Tasks => to_vec(&classic::tasks(&state, &page(query))),
-        Endpoint::Roles => to_vec(&classic::roles(&state)),
+        Endpoint::Tasks => to_vec(&classic::tasks(state, &page(query))),
+        Endpoint::Roles => to_vec(&classic::roles(state)),
         Endpoint::Health
         | Endpoint::Redirect
         | Endpoint::Teardown

@@ -9,7 +9,7 @@ use statemachine::quota::Amounts;
 use statemachine::{Context, State};
 
 use super::body::{Body, Refusal, json};
-use super::leader;
+use super::read;
 use super::route::parameter;
 use crate::clock;
 use crate::config::OfferMinimums;
@@ -19,9 +19,9 @@ use crate::views::json::to_vec;
 
 /// Answers `framework_id`, and `role`, `agent_id` and `needs` (`cpus:4;mem:1024`) if they are given.
 pub(super) async fn answer(master: &Arc<Master>, parts: &Parts) -> Result<Response<Body>, Refusal> {
-    leader::readable(master, &parts.uri)?;
-    let state = master.committed.state();
-    let question = read(&state, parts.uri.query().unwrap_or_default());
+    let seen = read::seen(master, parts).await?;
+    let state = seen.state.clone();
+    let question = question_of(&state, parts.uri.query().unwrap_or_default());
     let question = question.map_err(Refusal::BadRequest)?;
     let settings = Arc::new(master.config.settings());
     // a cycle over the whole cluster takes a while
@@ -30,13 +30,13 @@ pub(super) async fn answer(master: &Arc<Master>, parts: &Parts) -> Result<Respon
         let answers = explain(&state, &context, &question);
         to_vec(&explanation::write(&state, &question, &answers, context.now))
     });
-    let written = written.await;
-    written.map(json).map_err(|error| {
+    let written = written.await.map_err(|error| {
         Refusal::Unavailable(format!("the explanation could not be written: {error}"))
-    })
+    })?;
+    Ok(seen.mark(json(written)))
 }
 
-fn read(state: &State, query: &str) -> Result<Question, String> {
+fn question_of(state: &State, query: &str) -> Result<Question, String> {
     let wire_id = parameter(query, "framework_id")
         .ok_or("explaining needs 'framework_id', as in /explain?framework_id=…")?;
     let framework = state

@@ -13,8 +13,8 @@ use statemachine::Command;
 use statemachine::maintenance::{StartMaintenance, StopMaintenance, UpdateSchedule};
 
 use super::body::{self, Body, Refusal, status};
-use super::leader;
 use super::route::Endpoint;
+use super::{leader, read};
 use crate::convert::maintenance as convert;
 use crate::master::Master;
 use crate::views::json::to_vec;
@@ -56,13 +56,12 @@ pub(super) async fn classic(
     let reads = parts.method == Method::GET;
     let allowed = match endpoint {
         Endpoint::MaintenanceSchedule if reads => {
-            leader::readable(master, &parts.uri)?;
-            let schedule = convert::schedule(&master.committed.state());
-            return Ok(body::json(to_vec(&schedule)));
+            let seen = read::seen(master, parts).await?;
+            return Ok(seen.mark(body::json(to_vec(&convert::schedule(&seen.state)))));
         }
         Endpoint::MaintenanceStatus if reads => {
-            leader::readable(master, &parts.uri)?;
-            return Ok(body::json(to_vec(&convert::status(&master.committed.state()))));
+            let seen = read::seen(master, parts).await?;
+            return Ok(seen.mark(body::json(to_vec(&convert::status(&seen.state)))));
         }
         Endpoint::MaintenanceStatus => "GET",
         _ => "POST",

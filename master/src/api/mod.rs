@@ -14,6 +14,7 @@ mod operator;
 mod outcome;
 mod prometheus;
 mod quota;
+mod read;
 mod resource_calls;
 mod route;
 mod scheduler;
@@ -45,7 +46,8 @@ pub(crate) async fn answer(master: Arc<Master>, request: Request<Incoming>) -> R
     };
     master.counters.count("http_requests");
     let _answering = master.counters.requests.enter();
-    let answered = dispatch(&master, &parts, body).await.unwrap_or_else(Refusal::into_response);
+    let mut answered = dispatch(&master, &parts, body).await.unwrap_or_else(Refusal::into_response);
+    read::mark_now(&master, &mut answered);
     let mut answered = compress::compress(&parts.headers, answered).await;
     if is_head {
         behead(&mut answered);

@@ -19,6 +19,7 @@ use statemachine::{Rejection, State, framework};
 use tokio::sync::oneshot;
 
 use super::body::{Body, Refusal, status, whole};
+use super::read::{self, Seen};
 use super::scheduler::{accepted, read_call};
 use super::{agent_calls, leader, maintenance, quota, resource_calls, stream, weights};
 use crate::convert::{self, resources, seconds};
@@ -34,7 +35,7 @@ pub(super) async fn answer(
     parts: &Parts,
     body: Bytes,
 ) -> Result<Response<Body>, Refusal> {
-    leader::readable(master, &parts.uri)?;
+    let seen = read::seen(master, parts).await?;
     let call: Call = read_call(parts, &body)?;
     let r#type = check(&call).map_err(|fault| {
         Refusal::BadRequest(format!("Failed to validate master::Call: {fault}"))
@@ -76,7 +77,7 @@ pub(super) async fn answer(
             let term = leader::leading(master, &parts.uri)?;
             agent_calls::answer(master, term, call).await
         }
-        _ => read(master, r#type, content_type).await,
+        _ => view(master, &seen, r#type, content_type).await,
     }
 }
 
@@ -134,19 +135,20 @@ pub(super) async fn teardown(
 }
 
 /// Answers from the committed state, off the threads that serve.
-async fn read(
+async fn view(
     master: &Arc<Master>,
+    seen: &Seen,
     r#type: Type,
     content_type: ContentType,
 ) -> Result<Response<Body>, Refusal> {
-    let asked = master.clone();
+    let (asked, state) = (master.clone(), seen.state.clone());
     let written = tokio::task::spawn_blocking(move || {
-        view(&asked, r#type).map(|answer| content_type.encode(&answer))
+        look(&asked, &state, r#type).map(|answer| content_type.encode(&answer))
     });
     let written = written.await;
     let name = r#type.as_str_name();
     match written {
-        Ok(Some(body)) => Ok(whole(content_type.as_str(), body)),
+        Ok(Some(body)) => Ok(seen.mark(whole(content_type.as_str(), body))),
         Ok(None) => {
             Err(Refusal::NotImplemented(format!("{name} is not supported by this version")))
         }
@@ -155,8 +157,7 @@ async fn read(
 }
 
 /// The answer to a call that only reads; none for one that this version does not have.
-fn view(master: &Master, r#type: Type) -> Option<Answer> {
-    let state = master.committed.state();
+fn look(master: &Master, state: &State, r#type: Type) -> Option<Answer> {
     Some(match r#type {
         Type::GetHealth => Answer {
             get_health: Some(GetHealth { healthy: true }),
@@ -172,7 +173,7 @@ fn view(master: &Master, r#type: Type) -> Option<Answer> {
         Type::GetMetrics => {
             let metric =
                 |(name, value): (&str, f64)| Metric { name: name.to_owned(), value: Some(value) };
-            let metrics = metrics::snapshot(master, &state).values().map(metric).collect();
+            let metrics = metrics::snapshot(master, state).values().map(metric).collect();
             let get_metrics = Some(GetMetrics { metrics });
             Answer { get_metrics, ..of_type(response::Type::GetMetrics) }
         }
@@ -184,7 +185,7 @@ fn view(master: &Master, r#type: Type) -> Option<Answer> {
             };
             Answer { get_master: Some(get_master), ..of_type(response::Type::GetMaster) }
         }
-        _ => return cluster_view(&state, r#type),
+        _ => return cluster_view(state, r#type),
     })
 }
 

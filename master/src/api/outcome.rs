@@ -85,12 +85,9 @@ impl Outcome {
     }
 }
 
-/// How long a request wants to wait; not at all by default.
-pub(super) fn patience(headers: &HeaderMap) -> Result<Duration, Refusal> {
-    match headers.get(WAIT) {
-        None => Ok(Duration::ZERO),
-        Some(wait) => read_wait(wait.to_str().unwrap_or_default()),
-    }
+/// How long a request says that it may wait.
+pub(super) fn patience(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
+    headers.get(WAIT).map(|wait| read_wait(wait.to_str().unwrap_or_default())).transpose()
 }
 
 fn read_wait(text: &str) -> Result<Duration, Refusal> {

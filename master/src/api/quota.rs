@@ -15,8 +15,8 @@ use statemachine::resources::{Name, Scalar};
 use statemachine::{Rejection, Role, State};
 
 use super::body::{Body, Refusal, json, status};
-use super::leader;
 use super::route::decode;
+use super::{leader, read};
 use crate::master::Master;
 
 /// The most that can be named of what is not counted in MB (semantics 186).
@@ -103,8 +103,8 @@ pub(super) async fn classic(
 ) -> Result<Response<Body>, Refusal> {
     match parts.method {
         Method::GET => {
-            leader::readable(master, &parts.uri)?;
-            Ok(json(protocol::json::to_vec(&status_of(&master.committed.state()))))
+            let seen = read::seen(master, parts).await?;
+            Ok(seen.mark(json(protocol::json::to_vec(&status_of(&seen.state)))))
         }
         Method::POST => {
             let term = leader::leading(master, &parts.uri)?;

@@ -104,7 +104,7 @@ async fn operate(
     headers: &HeaderMap,
     (agent, request): (&str, Request),
 ) -> Result<Response<Body>, Refusal> {
-    let wait = outcome::patience(headers)?;
+    let wait = outcome::patience(headers)?.unwrap_or_default();
     let agent = master.committed.state().parse_agent(agent);
     match leader::ask(master, term, (Operate { agent, request }, 0)).await?? {
         Reply::Converted(agent, directive) => {

@@ -36,11 +36,14 @@ pub(super) async fn answer(
     let term = leader::leading(master, &parts.uri)?;
     let call: Call = read_call(parts, &body)?;
     let r#type = validate::scheduler_call(&call).map_err(|fault| {
+        tally::malformed(&master.counters, &call);
         Refusal::BadRequest(format!("Failed to validate scheduler::Call: {fault}"))
     })?;
     tally::came(&master.counters, counted_as(r#type, &call), &call);
     let done = carry_out(master, term, parts, (r#type, call, body.len())).await;
-    tally::judged(&master.counters, r#type, done.is_ok());
+    if !matches!(done, Err(Refusal::TooMany(..))) {
+        tally::judged(&master.counters, r#type, done.is_ok());
+    }
     done
 }
 
@@ -55,9 +58,11 @@ async fn carry_out(
         return self::subscribe(master, term, parts, (subscribe, bytes)).await;
     }
     let wire_id = call.framework_id.as_ref().map_or("", |id| id.value.as_str()).to_owned();
-    let state = master.committed.state();
-    let framework = check_framework(master, &state, &wire_id, &parts.headers)
-        .inspect_err(|_| master.counters.count("dropped_messages"))?;
+    let (mut state, mut framework) = caller(master, &wire_id, &parts.headers)?;
+    if admit(master, &state, framework).await? {
+        // it may be over, or subscribed anew, by now
+        (state, framework) = caller(master, &wire_id, &parts.headers)?;
+    }
     tally::known(&master.counters, framework, r#type, &call);
     if let (Type::UpdateFramework, Some(update)) = (r#type, call.update_framework.take()) {
         return update_framework(master, term, framework, (&update, bytes)).await;
@@ -67,6 +72,33 @@ async fn carry_out(
     };
     leader::ask(master, term, (command, bytes)).await??;
     Ok(status(StatusCode::ACCEPTED))
+}
+
+/// The framework that calls, and the state that it is known in.
+fn caller(
+    master: &Master,
+    wire_id: &str,
+    headers: &HeaderMap,
+) -> Result<(State, FrameworkId), Refusal> {
+    let state = master.committed.state();
+    let checked = check_framework(master, &state, wire_id, headers)
+        .inspect_err(|_| master.counters.count("dropped_messages"));
+    checked.map(|framework| (state, framework))
+}
+
+/// Waits until the rate of the framework's principal has a turn for it; says whether that took time
+/// (gaps 63).
+async fn admit(master: &Master, state: &State, framework: FrameworkId) -> Result<bool, Refusal> {
+    let framework = state.frameworks.get(&framework);
+    let principal = framework.and_then(|it| it.description.principal.as_deref());
+    master.admission.admit(principal).await.map_err(|again| {
+        let whose = principal.map_or("without a principal".into(), |it| format!("of '{it}'"));
+        let text = format!(
+            "Calls of frameworks {whose} come faster than --rate-limits allows, and as many wait as \
+             may: this one is not carried out, and may come again in {again:?}"
+        );
+        Refusal::TooMany(again, text)
+    })
 }
 
 /// Reads a call of either API: method, content type, then the body (semantics 24 to 28).

@@ -33,6 +33,13 @@ pub(super) fn came(counters: &Counters, r#type: Type, call: &Call) {
     });
 }
 
+/// A call has come whose shape is wrong (semantics 44): Mesos counts acknowledgements alone.
+pub(super) fn malformed(counters: &Counters, call: &Call) {
+    if let r#type @ (Type::Acknowledge | Type::AcknowledgeOperationStatus) = call.r#type() {
+        judged(counters, r#type, false);
+    }
+}
+
 /// It is known whose the call is.
 pub(super) fn known(counters: &Counters, framework: FrameworkId, r#type: Type, call: &Call) {
     counters.call(framework, r#type);

@@ -8,7 +8,7 @@ use statemachine::cluster::Weigh;
 use statemachine::{Role, State};
 
 use super::body::{Body, Refusal, json, status};
-use super::leader;
+use super::{leader, read};
 use crate::master::Master;
 
 /// The weights that operators have set.
@@ -33,7 +33,7 @@ pub(super) async fn update(
 
 /// What is asked for, or what is wrong with it.
 pub(super) fn command(infos: &[WeightInfo]) -> Result<Weigh, String> {
-    Ok(Weigh { weights: infos.iter().map(read).collect::<Result<_, _>>()? })
+    Ok(Weigh { weights: infos.iter().map(read_info).collect::<Result<_, _>>()? })
 }
 
 /// `GET /weights` and `PUT /weights`: arrays of the same objects.
@@ -44,10 +44,10 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Refusal> {
     match parts.method {
         Method::GET => {
-            leader::readable(master, &parts.uri)?;
-            let written: Vec<_> =
-                list(&master.committed.state()).iter().map(protocol::json::to_vec).collect();
-            Ok(json([b"[".as_slice(), &written.join(b",".as_slice()), b"]"].concat()))
+            let seen = read::seen(master, parts).await?;
+            let written: Vec<_> = list(&seen.state).iter().map(protocol::json::to_vec).collect();
+            let array = [b"[".as_slice(), &written.join(b",".as_slice()), b"]"].concat();
+            Ok(seen.mark(json(array)))
         }
         Method::PUT => {
             let term = leader::leading(master, &parts.uri)?;
@@ -61,7 +61,7 @@ pub(super) async fn answer(
     }
 }
 
-fn read(info: &WeightInfo) -> Result<(Role, u64), String> {
+fn read_info(info: &WeightInfo) -> Result<(Role, u64), String> {
     let name = info.role().trim();
     role::validate(name).map_err(|error| format!("Invalid role '{name}': {error}"))?;
     let thousandths = (info.weight * 1000.0).round();
@@ -82,7 +82,7 @@ mod tests {
     fn check(role: &str, weight: f64, expected: Option<(&str, u64)>) {
         let info = WeightInfo { weight, role: Some(role.to_owned()) };
         let expected = expected.map(|(role, weight)| (Role::from(role), weight));
-        assert_eq!(read(&info).ok(), expected, "{role} {weight}");
+        assert_eq!(read_info(&info).ok(), expected, "{role} {weight}");
     }
 
     /// semantics 189

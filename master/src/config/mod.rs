@@ -13,6 +13,7 @@ use statemachine::resources::Name;
 mod history;
 mod minimums;
 mod quorum;
+mod rates;
 mod removal;
 mod retention;
 mod weights;
@@ -20,6 +21,8 @@ mod weights;
 pub use history::HistoryFlags;
 pub use minimums::{OfferMinimums, OfferMinimumsError};
 pub use quorum::QuorumError;
+pub(crate) use rates::Rate;
+pub use rates::{RateLimits, RateLimitsError};
 pub use removal::{RemovalRate, RemovalRateError, RemovalShare, RemovalShareError};
 pub use retention::JournalFlags;
 pub use weights::{Weights, WeightsError};
@@ -142,6 +145,10 @@ pub struct Config {
         default_value = "100%"
     )]
     pub recovery_agent_removal_limit: RemovalShare,
+    /// How many calls the schedulers of each principal may make in a second, and how many of more may
+    /// wait: {"limits":[{"principal":"a","qps":50,"capacity":100}],"aggregate_default_qps":500}
+    #[arg(long, alias = "rate_limits", env = "MESOLITH_RATE_LIMITS", value_name = "JSON")]
+    pub rate_limits: Option<RateLimits>,
     /// How many operators may listen to events; of more the oldest is dropped.
     #[arg(
         long,
@@ -289,6 +296,7 @@ impl Config {
             ("advertise_ip", self.advertise_ip.map(|ip| ip.to_string())),
             ("advertise_port", self.advertise_port.map(|port| port.to_string())),
             ("offer_timeout", self.offer_timeout.map(duration_text::format)),
+            ("rate_limits", self.rate_limits.as_ref().map(ToString::to_string)),
             ("weights", self.weights.as_ref().map(ToString::to_string)),
         ];
         flags.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));

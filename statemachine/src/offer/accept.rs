@@ -302,8 +302,8 @@ fn consume(draft: &mut Draft<'_>, found: &[Arc<Offer>]) {
 }
 
 /// Tells a framework that a task was not launched for a reason that lies outside of it:
-/// `TASK_DROPPED`, or `TASK_LOST` for those that cannot tell (semantics 80, 83).
-pub(super) fn drop_task(
+/// `TASK_DROPPED`, or `TASK_LOST` for those that cannot tell (semantics 80).
+fn drop_task(
     draft: &mut Draft<'_>,
     framework: FrameworkId,
     task: &TaskSpec,

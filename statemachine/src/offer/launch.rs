@@ -1,8 +1,9 @@
-//! LAUNCH: each task is checked against the state, then started or refused.
+//! LAUNCH: each task is checked against the state, then started or refused. The agent can take it: one that
+//! cannot has no offers, and what it could take is decided at once (semantics 83).
 
 use std::sync::Arc;
 
-use super::accept::{Hand, drop_task};
+use super::accept::Hand;
 use crate::draft::Draft;
 use crate::id::{ExecutorKey, TaskKey};
 use crate::resources::Resources;
@@ -13,25 +14,10 @@ use crate::task::{ExecutorSpec, Fault, NewExecutor, TaskLaunched, TaskRefused, T
 /// LAUNCH: each task on its own (semantics 92).
 pub(super) fn launch(draft: &mut Draft<'_>, hand: &mut Hand, tasks: &[TaskSpec]) {
     for task in tasks {
-        if let Some(outside) = unavailable(draft.state(), hand) {
-            drop_task(draft, hand.framework, task, outside);
-            continue;
-        }
         match check(draft.state(), hand, task) {
             Ok(needed) => start(draft, hand, task, &needed),
             Err(fault) => refuse(draft, hand, task, (Reason::TASK_INVALID, &fault)),
         }
-    }
-}
-
-/// Whether the agent cannot be given anything at present (semantics 83).
-pub(super) fn unavailable(state: &State, hand: &Hand) -> Option<(Reason, &'static str)> {
-    match state.agents.get(&hand.stock.agent) {
-        None => Some((Reason::AGENT_REMOVED, "Agent removed")),
-        Some(agent) if !agent.is_active() => {
-            Some((Reason::AGENT_DISCONNECTED, "Agent disconnected"))
-        }
-        Some(_) => None,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::accept::{Hand, drop_task};
-use super::launch::{check_alone, check_unmixed, new_executor, refuse, unavailable};
+use super::accept::Hand;
+use super::launch::{check_alone, check_unmixed, new_executor, refuse};
 use crate::draft::Draft;
 use crate::resources::Resources;
 use crate::state::State;
@@ -13,12 +13,6 @@ use crate::task::{Fault, GroupLaunched, GroupSpec, Grouped, NewExecutor, TaskSpe
 /// Starts a group, or refuses every task of it for the same reason. One without tasks is nothing.
 pub(super) fn launch_group(draft: &mut Draft<'_>, hand: &mut Hand, group: &GroupSpec) {
     if group.tasks.is_empty() {
-        return;
-    }
-    if let Some(outside) = unavailable(draft.state(), hand) {
-        for task in &group.tasks {
-            drop_task(draft, hand.framework, task, outside);
-        }
         return;
     }
     match check(draft.state(), hand, group) {
