@@ -71,9 +71,9 @@ pub(super) async fn answer(
     };
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let function = parameter(&query, jsonp::PARAMETER);
-    let asked = master.clone();
-    let state = seen.state.clone();
-    let written = tokio::task::spawn_blocking(move || write((&asked, &state), endpoint, &query));
+    let (asked, known) = (master.clone(), seen.clone());
+    let written =
+        tokio::task::spawn_blocking(move || write((&asked, known.state()), endpoint, &query));
     let written = written
         .await
         .map_err(|error| Refusal::Unavailable(format!("the view could not be written: {error}")))?;

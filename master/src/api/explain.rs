@@ -20,15 +20,15 @@ use crate::views::json::to_vec;
 /// Answers `framework_id`, and `role`, `agent_id` and `needs` (`cpus:4;mem:1024`) if they are given.
 pub(super) async fn answer(master: &Arc<Master>, parts: &Parts) -> Result<Response<Body>, Refusal> {
     let seen = read::seen(master, parts).await?;
-    let state = seen.state.clone();
-    let question = question_of(&state, parts.uri.query().unwrap_or_default());
+    let asked = seen.clone();
+    let question = question_of(seen.state(), parts.uri.query().unwrap_or_default());
     let question = question.map_err(Refusal::BadRequest)?;
     let settings = Arc::new(master.config.settings());
     // a cycle over the whole cluster takes a while
     let written = tokio::task::spawn_blocking(move || {
         let context = Context { now: clock::wall(), seed: 0, principal: None, settings };
-        let answers = explain(&state, &context, &question);
-        to_vec(&explanation::write(&state, &question, &answers, context.now))
+        let answers = explain(asked.state(), &context, &question);
+        to_vec(&explanation::write(asked.state(), &question, &answers, context.now))
     });
     let written = written.await.map_err(|error| {
         Refusal::Unavailable(format!("the explanation could not be written: {error}"))

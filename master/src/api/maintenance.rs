@@ -57,11 +57,11 @@ pub(super) async fn classic(
     let allowed = match endpoint {
         Endpoint::MaintenanceSchedule if reads => {
             let seen = read::seen(master, parts).await?;
-            return Ok(seen.mark(body::json(to_vec(&convert::schedule(&seen.state)))));
+            return Ok(seen.mark(body::json(to_vec(&convert::schedule(seen.state())))));
         }
         Endpoint::MaintenanceStatus if reads => {
             let seen = read::seen(master, parts).await?;
-            return Ok(seen.mark(body::json(to_vec(&convert::status(&seen.state)))));
+            return Ok(seen.mark(body::json(to_vec(&convert::status(seen.state())))));
         }
         Endpoint::MaintenanceStatus => "GET",
         _ => "POST",

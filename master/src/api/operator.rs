@@ -141,9 +141,9 @@ async fn view(
     r#type: Type,
     content_type: ContentType,
 ) -> Result<Response<Body>, Refusal> {
-    let (asked, state) = (master.clone(), seen.state.clone());
+    let (asked, known) = (master.clone(), seen.clone());
     let written = tokio::task::spawn_blocking(move || {
-        look(&asked, &state, r#type).map(|answer| content_type.encode(&answer))
+        look(&asked, known.state(), r#type).map(|answer| content_type.encode(&answer))
     });
     let written = written.await;
     let name = r#type.as_str_name();

@@ -104,7 +104,7 @@ pub(super) async fn classic(
     match parts.method {
         Method::GET => {
             let seen = read::seen(master, parts).await?;
-            Ok(seen.mark(json(protocol::json::to_vec(&status_of(&seen.state)))))
+            Ok(seen.mark(json(protocol::json::to_vec(&status_of(seen.state())))))
         }
         Method::POST => {
             let term = leader::leading(master, &parts.uri)?;

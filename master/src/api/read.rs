@@ -3,6 +3,7 @@
 //! Clients of Mesos are sent to the leader. A request that names an index is answered by any master, as
 //! soon as it has applied that entry; every answer names the index that it was taken at.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
@@ -13,6 +14,7 @@ use statemachine::State;
 use super::body::{Body, Refusal};
 use super::{leader, outcome};
 use crate::master::Master;
+use crate::replica::Frozen;
 
 /// In a request: the entry that the answer is to know of, at whichever master.
 const MIN_INDEX: HeaderName = HeaderName::from_static("mesolith-min-index");
@@ -23,9 +25,9 @@ const INDEX: HeaderName = HeaderName::from_static("mesolith-index");
 const WAIT: Duration = Duration::from_secs(10);
 
 /// The committed state at one index.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Seen {
-    pub(super) state: State,
+    newest: Arc<Frozen>,
     index: u64,
 }
 
@@ -35,7 +37,11 @@ impl Seen {
         // entries that are no decisions are applied without a new state
         let applied = *master.journal.watch_applied().borrow();
         let newest = master.committed.load();
-        Self { state: newest.state.clone(), index: newest.index.max(applied) }
+        Self { index: newest.index.max(applied), newest }
+    }
+
+    pub(super) fn state(&self) -> &State {
+        &self.newest.state
     }
 
     /// The answer, with the index that it was taken at.

@@ -22,6 +22,7 @@ use crate::convert;
 use crate::effects::{error, record, scheduler_heartbeat};
 use crate::leader::Ticket;
 use crate::master::Master;
+use crate::replica::Frozen;
 use crate::validate;
 
 /// The header that ties calls to a stream.
@@ -58,16 +59,16 @@ async fn carry_out(
         return self::subscribe(master, term, parts, (subscribe, bytes)).await;
     }
     let wire_id = call.framework_id.as_ref().map_or("", |id| id.value.as_str()).to_owned();
-    let (mut state, mut framework) = caller(master, &wire_id, &parts.headers)?;
-    if admit(master, &state, framework).await? {
+    let (mut known, mut framework) = caller(master, &wire_id, &parts.headers)?;
+    if admit(master, &known.state, framework).await? {
         // it may be over, or subscribed anew, by now
-        (state, framework) = caller(master, &wire_id, &parts.headers)?;
+        (known, framework) = caller(master, &wire_id, &parts.headers)?;
     }
     tally::known(&master.counters, framework, r#type, &call);
     if let (Type::UpdateFramework, Some(update)) = (r#type, call.update_framework.take()) {
         return update_framework(master, term, framework, (&update, bytes)).await;
     }
-    let Some(command) = command(&state, (framework, &wire_id), r#type, call)? else {
+    let Some(command) = command(&known.state, (framework, &wire_id), r#type, call)? else {
         return Ok(status(StatusCode::ACCEPTED));
     };
     leader::ask(master, term, (command, bytes)).await??;
@@ -79,11 +80,11 @@ fn caller(
     master: &Master,
     wire_id: &str,
     headers: &HeaderMap,
-) -> Result<(State, FrameworkId), Refusal> {
-    let state = master.committed.state();
-    let checked = check_framework(master, &state, wire_id, headers)
+) -> Result<(Arc<Frozen>, FrameworkId), Refusal> {
+    let known = master.committed.load();
+    let checked = check_framework(master, &known.state, wire_id, headers)
         .inspect_err(|_| master.counters.count("dropped_messages"));
-    checked.map(|framework| (state, framework))
+    checked.map(|framework| (known, framework))
 }
 
 /// Waits until the rate of the framework's principal has a turn for it; says whether that took time

@@ -45,7 +45,7 @@ pub(super) async fn answer(
     match parts.method {
         Method::GET => {
             let seen = read::seen(master, parts).await?;
-            let written: Vec<_> = list(&seen.state).iter().map(protocol::json::to_vec).collect();
+            let written: Vec<_> = list(seen.state()).iter().map(protocol::json::to_vec).collect();
             let array = [b"[".as_slice(), &written.join(b",".as_slice()), b"]"].concat();
             Ok(seen.mark(json(array)))
         }

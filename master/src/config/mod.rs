@@ -146,7 +146,7 @@ pub struct Config {
     )]
     pub recovery_agent_removal_limit: RemovalShare,
     /// How many calls the schedulers of each principal may make in a second, and how many of more may
-    /// wait: {"limits":[{"principal":"a","qps":50,"capacity":100}],"aggregate_default_qps":500}
+    /// wait: {"limits":[{"principal":"batch","qps":50,"capacity":100}]}
     #[arg(long, alias = "rate_limits", env = "MESOLITH_RATE_LIMITS", value_name = "JSON")]
     pub rate_limits: Option<RateLimits>,
     /// How many operators may listen to events; of more the oldest is dropped.
