@@ -55,8 +55,11 @@ impl Effects {
             Effect::Launch(executor, container) => self.launch(executor, *container),
             Effect::Await(executor, container_id) => self.wait(executor, container_id),
             Effect::Kill { container_id, grace } => self.containerizer.kill(&container_id, grace),
-            Effect::Update { container_id, resources } => {
-                self.containerizer.update(&container_id, &resources);
+            Effect::Update { container_id, share } => {
+                self.containerizer.update(&container_id, &share);
+            }
+            Effect::Share { container_id, share } => {
+                self.containerizer.share(&container_id, &share);
             }
             Effect::Remove { container_id } => {
                 let containerizer = Arc::clone(&self.containerizer);

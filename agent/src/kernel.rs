@@ -50,6 +50,19 @@ pub(crate) fn watch_process(pid: i32) -> io::Result<AsyncFd<OwnedFd>> {
     unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }.map_err(Into::into)
 }
 
+/// Something that becomes readable, such as an eventfd. To be called on a tokio runtime.
+pub(crate) fn watch_readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: the descriptor belongs to the AsyncFd from here on; nobody closes or replaces it.
+    unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }.map_err(Into::into)
+}
+
+/// A file of the kernel's that tells by poll (`POLLPRI`) that its content has changed. To be called on
+/// a tokio runtime.
+pub(crate) fn watch_changes(file: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: the descriptor belongs to the AsyncFd from here on; nobody closes or replaces it.
+    unsafe { AsyncFd::register_with_interest(file, Interest::PRIORITY) }.map_err(Into::into)
+}
+
 /// Limits a resource (`RLIMIT_*`) of this process and those it will start.
 pub(crate) fn set_resource_limit(resource: u32, soft: u64, hard: u64) -> io::Result<()> {
     let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };

@@ -12,6 +12,7 @@
 //! under a shim, a process of its own that outlives the agent: an agent can be killed at any
 //! moment, and the next one with the same work directory takes up where it was.
 
+mod cgroups;
 mod checkpoint;
 mod checks;
 mod collect;
@@ -32,7 +33,9 @@ mod turns;
 mod work_dir;
 
 pub use checkpoint::log::CheckpointError;
+pub use config::isolation::{IsolationFlags, Isolators, LauncherKind};
 pub use config::{Config, Masters, ReconfigurationPolicy, accept_underscores};
+pub use containerizer::isolation::IsolationError;
 pub use info::InfoError;
 pub use oversubscribe::{
     ControllerKind, EstimatorKind, OversubscriptionError, OversubscriptionFlags,

@@ -14,17 +14,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::cgroups::Cgroups;
 use crate::checkpoint::log::{CheckpointError, Log};
 use crate::config::Config;
+use crate::containerizer::Containerizer;
+use crate::containerizer::isolation::{Isolation, IsolationError};
 use crate::containerizer::launcher::ShimLauncher;
 use crate::containerizer::mesos::MesosContainerizer;
 use crate::containerizer::recover::{recover, remove_unknown};
-use crate::containerizer::rlimits::ResourceLimits;
-use crate::containerizer::sandbox_paths::SandboxPaths;
-use crate::containerizer::usage::ProcessUsage;
 use crate::containerizer::user::SwitchUser;
-use crate::containerizer::volumes::PersistentVolumes;
-use crate::decide::{End, Input, Settings};
+use crate::decide::{Capability, End, Input, Settings, capabilities};
 use crate::effects::{Effects, trash};
 use crate::fetcher::Fetcher;
 use crate::http::{self, Api};
@@ -80,6 +79,9 @@ pub enum RunError {
     /// TLS cannot be spoken as the flags say.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Containers cannot be held to what the flags say.
+    #[error(transparent)]
+    Isolation(#[from] IsolationError),
     /// What the agent must remember cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -114,17 +116,19 @@ pub async fn run(mut config: Config, shutdown: impl Future<Output = ()>) -> Resu
         info::check_change(before, &info, config.reconfiguration_policy)?;
     }
     let (inputs, received) = mpsc::channel(INPUT_LIMIT);
-    let containerizer = Arc::new(containerizer(&config)?);
+    let cgroups = cgroups(&config);
+    let isolation = Isolation::choose(&config, &cgroups)?;
+    let containerizer = Arc::new(containerizer(&config, isolation)?);
     let mut turns = Turns {
         known: Shared::new(state),
-        settings: settings(&config, address),
+        settings: settings(&config, address, capabilities(containerizer.holds_limits())),
         log,
         inputs: received,
         effects: Effects::new(containerizer.clone(), inputs.clone(), config.work_dir.clone()),
         parked: VecDeque::new(),
     };
     let began = Instant::now();
-    take_up(&mut turns, &info, &config.runtime_dir())?;
+    take_up(&mut turns, &info, &config.runtime_dir(), cgroups.as_deref().ok())?;
     let estimate = oversubscription.estimate(&turns.known);
     turns.decide(|turn| turn.estimated(estimate))?;
     let api = Api::new(config.clone(), address, turns.known.clone(), containerizer, inputs.clone())
@@ -138,7 +142,7 @@ pub async fn run(mut config: Config, shutdown: impl Future<Output = ()>) -> Resu
         (config.master.0.clone(), tls.clone()),
         config.registration_backoff_factor,
     );
-    tokio::select! {
+    let ended = tokio::select! {
         ended = turns.run() => match ended? {
             End::Left => Ok(()),
             End::Removed(reason) => Err(RunError::Removed(reason)),
@@ -149,7 +153,11 @@ pub async fn run(mut config: Config, shutdown: impl Future<Output = ()>) -> Resu
         () = collected => Ok(()),
         () = lent => Ok(()),
         () = shutdown => Ok(()),
+    };
+    if let Ok(cgroups) = cgroups {
+        cgroups.leave();
     }
+    ended
 }
 
 /// Passes the operator's wish on, until nobody is left to hear it.
@@ -187,8 +195,9 @@ fn make_directory(path: &Path) -> Result<PathBuf, RunError> {
         .map_err(|source| RunError::Directory { path: path.to_owned(), source })
 }
 
-fn settings(config: &Config, address: SocketAddr) -> Settings {
+fn settings(config: &Config, address: SocketAddr, capabilities: Vec<Capability>) -> Settings {
     Settings {
+        capabilities,
         work_dir: config.work_dir.clone(),
         ip: address.ip().to_string(),
         address: address.to_string(),
@@ -200,7 +209,13 @@ fn settings(config: &Config, address: SocketAddr) -> Settings {
     }
 }
 
-fn containerizer(config: &Config) -> Result<MesosContainerizer, RunError> {
+/// The machine's cgroups, or why they cannot be used.
+fn cgroups(config: &Config) -> Result<Arc<Cgroups>, String> {
+    let flags = &config.isolation;
+    Cgroups::find(&flags.cgroups_hierarchy, &flags.cgroups_root, &config.work_dir).map(Arc::new)
+}
+
+fn containerizer(config: &Config, isolation: Isolation) -> Result<MesosContainerizer, RunError> {
     let executable = match &config.launcher_exe {
         Some(executable) => executable.clone(),
         None => std::env::current_exe().map_err(RunError::Executable)?,
@@ -208,13 +223,7 @@ fn containerizer(config: &Config) -> Result<MesosContainerizer, RunError> {
     let launcher = ShimLauncher::new(executable, config.runtime_dir());
     Ok(MesosContainerizer::new(
         Box::new(launcher),
-        vec![
-            Box::new(SwitchUser::new(config.switch_user)),
-            Box::new(ResourceLimits),
-            Box::new(PersistentVolumes::new(&config.work_dir, config.switch_user)),
-            Box::new(SandboxPaths::new(config.switch_user)),
-            Box::new(ProcessUsage::new()),
-        ],
+        isolation,
         SwitchUser::new(config.switch_user),
         Fetcher::new(config.fetcher_stall_timeout),
     ))
@@ -226,6 +235,7 @@ fn take_up(
     turns: &mut Turns,
     info: &protocol::v1::AgentInfo,
     runtime_dir: &Path,
+    cgroups: Option<&Cgroups>,
 ) -> Result<(), RunError> {
     let failed = |source| RunError::Directory { path: runtime_dir.to_owned(), source };
     let boot_id =
@@ -237,6 +247,9 @@ fn take_up(
     };
     let ids: BTreeSet<String> = containers.iter().map(|(_, id)| id.clone()).collect();
     remove_unknown(runtime_dir, &ids).map_err(failed)?;
+    if let Some(Err(error)) = cgroups.map(|cgroups| cgroups.remove_unknown(&ids)) {
+        tracing::warn!(%error, "cannot remove unknown cgroups");
+    }
     if let Err(error) = fs::remove_dir_all(trash(&turns.settings.work_dir))
         && error.kind() != io::ErrorKind::NotFound
     {

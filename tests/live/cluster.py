@@ -1,6 +1,7 @@
 """A real cluster of processes, started by `mesolith local`, that can be killed and started again."""
 
 import ctypes
+import glob
 import json
 import os
 import shutil
@@ -24,6 +25,9 @@ class Cluster:
         self.mesolith = mesolith
         self.shape = (masters, agents)
         self.directory = tempfile.mkdtemp(prefix="mesolith-live-")
+        # Agents and all that they start have their cgroups here, and nobody else has.
+        self.cgroups = f"mesolith-live-{os.getpid()}-{os.path.basename(self.directory)[-8:]}"
+        os.environ["MESOLITH_CGROUPS_ROOT"] = self.cgroups
         self.started = []
 
     def __enter__(self):
@@ -72,6 +76,7 @@ class Cluster:
                 kill(pid)
             reap()
             time.sleep(0.05)
+        remove_cgroups(self.cgroups)
 
     def addresses(self):
         return [member["address"] for member in self.masters.values()]
@@ -152,6 +157,21 @@ def free_ports(count):
             for each in sockets:
                 each.close()
     raise RuntimeError(f"no {count} free ports in a row")
+
+
+def remove_cgroups(root):
+    """Removes a cgroup from every hierarchy, with all below it."""
+    deadline = time.monotonic() + STOP_SECONDS
+    tops = glob.glob(f"/sys/fs/cgroup/{root}") + glob.glob(f"/sys/fs/cgroup/*/{root}")
+    for top in tops:
+        for directory, _, _ in os.walk(top, topdown=False):
+            while os.path.isdir(directory):
+                try:
+                    os.rmdir(directory)
+                except OSError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.05)
 
 
 def descendants():

@@ -6,6 +6,7 @@ use protocol::v1;
 use serde::{Deserialize, Serialize};
 
 use super::wire::Wire;
+use crate::containerizer::share::{Limits, Share};
 
 /// One task of one framework.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -156,6 +157,12 @@ impl Task {
     }
 }
 
+/// Whether a task of a default executor has cgroups to itself.
+fn has_own_cgroups(task: &v1::TaskInfo) -> bool {
+    let linux = task.container.as_ref().and_then(|container| container.linux_info.as_ref());
+    linux.is_some_and(|linux| !linux.share_cgroups())
+}
+
 impl State {
     /// Tasks of one framework.
     pub(crate) fn tasks_of<'a>(
@@ -195,17 +202,48 @@ impl State {
         task.map(|task| task.resources.clone()).unwrap_or_default()
     }
 
+    /// What a container may use, and how far it may go beyond.
+    pub(crate) fn share_in(&self, key: &ExecutorKey, container_id: &str) -> Share {
+        if !self.executors.get(key).is_some_and(Executor::is_default) {
+            return self.share_of(key);
+        }
+        let task = self.task_in(key, container_id);
+        let task = task.and_then(|task| self.tasks.get(&task)?.info.as_deref());
+        task.map(|task| Share { resources: task.resources.clone(), limits: Limits::of(task) })
+            .unwrap_or_default()
+    }
+
+    /// What an executor and its unfinished tasks may use together.
+    pub(crate) fn share_of(&self, key: &ExecutorKey) -> Share {
+        let resources = self.resources_of(key);
+        let Some(executor) = self.executors.get(key) else { return Share::default() };
+        let tasks: Vec<&v1::TaskInfo> = self.unfinished_of(key).map(|info| &**info).collect();
+        let mut limits = Limits::together(&executor.info.resources, &tasks);
+        // Tasks that are each held to their own limit need no other.
+        if executor.is_default() && tasks.iter().any(|task| has_own_cgroups(task)) {
+            limits.cpus = Some(f64::INFINITY);
+        }
+        Share { resources, limits }
+    }
+
     /// What an executor and its unfinished tasks use.
     pub(crate) fn resources_of(&self, key: &ExecutorKey) -> Vec<v1::Resource> {
         let Some(executor) = self.executors.get(key) else { return Vec::new() };
-        let framework_id = &key.framework_id;
-        let of_task = |task_id: &String| {
-            let (framework_id, task_id) = (framework_id.clone(), task_id.clone());
+        let of_tasks = self.unfinished_of(key).flat_map(|info| &info.resources);
+        executor.info.resources.iter().chain(of_tasks).cloned().collect()
+    }
+
+    /// What is known of an executor's tasks that have not ended.
+    fn unfinished_of<'a>(
+        &'a self,
+        key: &'a ExecutorKey,
+    ) -> impl Iterator<Item = &'a Wire<v1::TaskInfo>> {
+        let executor = self.executors.get(key).into_iter();
+        executor.flat_map(|executor| &executor.tasks).filter_map(|task_id| {
+            let (framework_id, task_id) = (key.framework_id.clone(), task_id.clone());
             let task = self.tasks.get(&TaskKey { framework_id, task_id })?;
             task.info.as_ref().filter(|_| !task.is_terminal())
-        };
-        let of_tasks = executor.tasks.iter().filter_map(of_task).flat_map(|info| &info.resources);
-        executor.info.resources.iter().chain(of_tasks).cloned().collect()
+        })
     }
 
     /// The task that has this container of an executor to itself.

@@ -26,6 +26,16 @@ pub(crate) fn own(id: &str) -> &str {
     id.rsplit(SEPARATOR).next().unwrap_or(id)
 }
 
+/// The container that one lives in, if it lives in one.
+pub(crate) fn parent(id: &str) -> Option<&str> {
+    id.rsplit_once(SEPARATOR).map(|(parent, _)| parent)
+}
+
+/// Its name and those of what it lives in, outermost first: the parts of a path.
+pub(crate) fn path(id: &str) -> impl Iterator<Item = &str> {
+    id.split(SEPARATOR)
+}
+
 /// Whether a container is `parent` or lives in it.
 pub(crate) fn belongs(id: &str, parent: &str) -> bool {
     id.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with(SEPARATOR))
@@ -54,6 +64,9 @@ mod tests {
         assert_eq!(shown.value, own(&child));
         assert_eq!(shown.parent.map(|parent| parent.value), Some(parent.clone()));
         assert_eq!(on_wire(&parent).parent, None);
+        assert_eq!(super::parent(&child), Some(parent.as_str()));
+        assert_eq!(super::parent(&parent), None);
+        assert_eq!(path(&child).collect::<Vec<_>>(), [parent.as_str(), own(&child)]);
         assert!(belongs(&child, &parent) && belongs(&parent, &parent));
         assert!(!belongs(&parent, &child) && !belongs(&format!("{parent}x"), &parent));
     }

@@ -177,8 +177,11 @@ fn read_exit(directory: &RuntimeDirectory) -> Exit {
     Exit { failure: Some(failure), ..Exit::default() }
 }
 
-/// Kills what a shim that was itself killed has left: its container's session.
+/// Kills what a shim that was itself killed has left: its container's cgroup, and its session.
 pub(crate) fn end_orphans(directory: &RuntimeDirectory) {
+    if let Ok(Spec { tree: Some(tree), .. }) = directory.read_spec() {
+        tree.end();
+    }
     let Ok(Some(first)) = directory.started() else { return };
     let Ok(processes) = process::all() else { return };
     for stat in processes.values() {

@@ -12,15 +12,17 @@ use protocol::v1;
 use tokio_util::sync::CancellationToken;
 
 use super::environment;
+use super::isolation::Isolation;
+use super::share::Share;
 use super::user::SwitchUser;
 use super::{
-    Container, Containerizer, Counts, IsolateError, Isolator, LaunchError, Launcher, sandbox,
-    sandbox_paths, usage,
+    Container, Containerizer, Counts, IsolateError, Isolator, LaunchError, Launcher, in_words,
+    sandbox, sandbox_paths,
 };
 use crate::checks::Context;
 use crate::fetcher::Fetcher;
 use crate::shim::process::Process;
-use crate::shim::spec::{Exit, Killed, Spec};
+use crate::shim::spec::{Exit, Spec};
 
 /// Makes containers from sandboxes, isolators, fetched files and a launcher.
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ pub(crate) struct MesosContainerizer {
 struct Parts {
     launcher: Box<dyn Launcher>,
     isolators: Vec<Box<dyn Isolator>>,
+    /// Whether processors and memory of containers are limited.
+    holds_limits: bool,
     users: SwitchUser,
     fetcher: Fetcher,
     containers: Mutex<HashMap<String, Known>>,
@@ -43,18 +47,20 @@ struct Parts {
 #[derive(Debug, Default)]
 struct Known {
     cancelled: CancellationToken,
-    resources: Vec<v1::Resource>,
+    share: Share,
 }
 
 impl MesosContainerizer {
     pub(crate) fn new(
         launcher: Box<dyn Launcher>,
-        isolators: Vec<Box<dyn Isolator>>,
+        isolation: Isolation,
         users: SwitchUser,
         fetcher: Fetcher,
     ) -> Self {
+        let Isolation { isolators, holds_limits } = isolation;
         let (containers, destroy_errors) = (Mutex::default(), AtomicU64::default());
-        let parts = Parts { launcher, isolators, users, fetcher, containers, destroy_errors };
+        let parts =
+            Parts { launcher, isolators, holds_limits, users, fetcher, containers, destroy_errors };
         Self { parts: Arc::new(parts) }
     }
 }
@@ -65,7 +71,7 @@ impl Containerizer for MesosContainerizer {
         let cancelled = {
             let mut containers = parts.containers();
             let known = containers.entry(container.id.clone()).or_default();
-            known.resources.clone_from(&container.resources);
+            known.share.clone_from(&container.share);
             known.cancelled.clone()
         };
         async move {
@@ -117,17 +123,20 @@ impl Containerizer for MesosContainerizer {
         Some(Context::new(container.sandbox.clone(), environment, user, ip))
     }
 
-    fn update(&self, container_id: &str, resources: &[v1::Resource]) {
-        let mut containers = self.parts.containers();
-        containers.entry(container_id.to_owned()).or_default().resources = resources.to_vec();
-        drop(containers);
-        for isolator in &self.parts.isolators {
-            isolator.update(container_id, resources);
-        }
+    fn share(&self, container_id: &str, share: &Share) {
+        self.parts.set_share(container_id, share, |isolator| isolator.share(container_id, share));
+    }
+
+    fn update(&self, container_id: &str, share: &Share) {
+        self.parts.set_share(container_id, share, |isolator| isolator.update(container_id, share));
     }
 
     fn usage(&self, container_id: &str) -> v1::ResourceStatistics {
         self.parts.usage(container_id)
+    }
+
+    fn holds_limits(&self) -> bool {
+        self.parts.holds_limits
     }
 
     fn counts(&self) -> Counts {
@@ -142,7 +151,11 @@ impl Containerizer for MesosContainerizer {
 
     fn remove(&self, container_id: &str) {
         for isolator in &self.parts.isolators {
-            isolator.cleanup(container_id);
+            if let Err(error) = isolator.cleanup(container_id) {
+                let (isolator, error) = (isolator.name(), in_words(&error));
+                tracing::warn!(container_id, isolator, error, "cannot clean up after a container");
+                self.parts.destroy_errors.fetch_add(1, Ordering::Relaxed);
+            }
         }
         if let Err(error) = self.parts.launcher.remove(container_id) {
             tracing::warn!(container_id, %error, "cannot remove a container's directory");
@@ -158,9 +171,26 @@ impl Parts {
         self.containers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes what a container is to have, and has each isolator see to it. One that cannot leaves the
+    /// container with what it had.
+    fn set_share(
+        &self,
+        container_id: &str,
+        share: &Share,
+        set: impl Fn(&dyn Isolator) -> Result<(), IsolateError>,
+    ) {
+        self.containers().entry(container_id.to_owned()).or_default().share.clone_from(share);
+        for isolator in &self.isolators {
+            if let Err(error) = set(isolator.as_ref()) {
+                let (isolator, error) = (isolator.name(), in_words(&error));
+                tracing::warn!(container_id, isolator, error, "cannot resize a container");
+            }
+        }
+    }
+
     fn prepare(&self, container: Container) -> Result<(Container, Spec), LaunchError> {
         let refuse = |source| LaunchError::Isolate { isolator: "mesos", source };
-        refuse_unsupported(container.info.as_ref()).map_err(refuse)?;
+        refuse_unsupported(&container, self.holds_limits).map_err(refuse)?;
         self.make_sandbox(&container)?;
         let mut spec = specify(&container).map_err(refuse)?;
         for isolator in &self.isolators {
@@ -205,14 +235,18 @@ impl Parts {
         if watched.is_empty() {
             return end.await;
         }
-        tokio::select! {
-            exit = &mut end => exit,
-            (overstepped, _, _) = select_all(watched) => {
+        let (exit, seen) = tokio::select! {
+            exit = &mut end => (exit, None),
+            (limitation, _, _) = select_all(watched) => {
                 self.launcher.kill(container_id, Duration::ZERO);
-                let exit = end.await;
-                Exit { failure: Some(overstepped), killed: Some(Killed::Ordered), ..exit }
+                (end.await, Some(limitation))
             }
-        }
+        };
+        // What ended it may be what nobody watched: the agent was dead, or is too slow.
+        let mut isolators = self.isolators.iter();
+        let limitation =
+            seen.or_else(|| isolators.find_map(|isolator| isolator.overstepped(container_id)));
+        Exit { limitation, ..exit }
     }
 
     fn usage(&self, container_id: &str) -> v1::ResourceStatistics {
@@ -220,8 +254,8 @@ impl Parts {
         let mut statistics =
             v1::ResourceStatistics { timestamp: now.as_secs_f64(), ..Default::default() };
         if let Some(known) = self.containers().get(container_id) {
-            let memory = (usage::scalar(&known.resources, "mem") * 1_048_576.0) as u64;
-            statistics.cpus_soft_limit = Some(usage::scalar(&known.resources, "cpus"));
+            let memory = (known.share.mem() * 1_048_576.0) as u64;
+            statistics.cpus_soft_limit = Some(known.share.cpus());
             statistics.mem_limit_bytes = Some(memory);
             statistics.mem_soft_limit_bytes = Some(memory);
         }
@@ -234,16 +268,18 @@ impl Parts {
 }
 
 /// Parts of a container's description that nothing here can hold to are refused, never ignored.
-fn refuse_unsupported(info: Option<&v1::ContainerInfo>) -> Result<(), IsolateError> {
-    let Some(info) = info else { return Ok(()) };
+fn refuse_unsupported(container: &Container, holds_limits: bool) -> Result<(), IsolateError> {
+    let Some(info) = &container.info else { return Ok(()) };
+    let has_own = container.parent.is_some() && !container.shares_cgroups();
     let refused = [
+        (has_own && !holds_limits, "cgroups of a task's own (its isolators for them are off)"),
         (info.r#type() == v1::container_info::Type::Docker, "containers of type DOCKER"),
         (info.docker.is_some(), "Docker's options"),
         (info.mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()), "images"),
         (!info.volumes.iter().all(sandbox_paths::is_one), "volumes from outside of the sandbox"),
         (info.network_infos.iter().any(|network| network.name.is_some()), "named networks"),
         (
-            info.linux_info.as_ref().is_some_and(limits_or_hides),
+            info.linux_info.as_ref().is_some_and(hides),
             "Linux options (capabilities, namespaces, seccomp)",
         ),
         (info.tty_info.is_some(), "terminals"),
@@ -257,10 +293,10 @@ fn refuse_unsupported(info: Option<&v1::ContainerInfo>) -> Result<(), IsolateErr
     }
 }
 
-/// Whether more is asked for than to share what the executor has.
-fn limits_or_hides(linux: &v1::LinuxInfo) -> bool {
-    let shared = v1::LinuxInfo { share_cgroups: linux.share_cgroups, ..v1::LinuxInfo::default() };
-    *linux != shared || !linux.share_cgroups()
+/// Whether more is asked for than cgroups.
+fn hides(linux: &v1::LinuxInfo) -> bool {
+    let known = v1::LinuxInfo { share_cgroups: linux.share_cgroups, ..v1::LinuxInfo::default() };
+    *linux != known
 }
 
 fn specify(container: &Container) -> Result<Spec, IsolateError> {
@@ -269,6 +305,9 @@ fn specify(container: &Container) -> Result<Spec, IsolateError> {
         environment: environment::merge(container.environment.clone(), &container.command)?,
         directory: PathBuf::from(&container.sandbox),
         user: None,
+        cgroups: Vec::new(),
+        tree: None,
+        oom_score: None,
         limits: Vec::new(),
         max_completion_ms: container
             .max_completion
@@ -292,7 +331,10 @@ fn arguments(command: &v1::CommandInfo) -> Result<Vec<String>, IsolateError> {
 
 #[cfg(test)]
 mod tests {
+    use v1::container_info::Type::{Docker, Mesos};
+
     use super::*;
+    use crate::containerizer::Parent;
 
     fn check(shell: bool, value: Option<&str>, own: &[&str], expected: Option<&[&str]>) {
         let command = v1::CommandInfo {
@@ -316,16 +358,24 @@ mod tests {
 
     #[test]
     fn what_cannot_be_held_to_is_refused() {
-        let docker = v1::ContainerInfo {
-            r#type: v1::container_info::Type::Docker.into(),
-            ..Default::default()
+        let of = |kind: v1::container_info::Type, shares: Option<bool>| {
+            let linux = v1::LinuxInfo { share_cgroups: shares, ..Default::default() };
+            let linux_info = shares.is_some().then_some(linux);
+            let info = v1::ContainerInfo { r#type: kind.into(), linux_info, ..Default::default() };
+            let parent = Parent {
+                sandbox: PathBuf::new(),
+                user: String::new(),
+                resources: Vec::new(),
+                task_id: "t".to_owned(),
+            };
+            Container { info: Some(info), parent: Some(parent), ..Container::default() }
         };
-        assert!(refuse_unsupported(Some(&docker)).is_err());
-        let mesos = v1::ContainerInfo {
-            r#type: v1::container_info::Type::Mesos.into(),
-            ..Default::default()
-        };
-        assert!(refuse_unsupported(Some(&mesos)).is_ok());
-        assert!(refuse_unsupported(None).is_ok());
+        let is_taken =
+            |container, holds_limits| refuse_unsupported(&container, holds_limits).is_ok();
+        assert!(!is_taken(of(Docker, None), true));
+        assert!(is_taken(of(Mesos, None), false) && is_taken(of(Mesos, Some(true)), false));
+        assert!(is_taken(of(Mesos, Some(false)), true));
+        assert!(!is_taken(of(Mesos, Some(false)), false), "nothing would hold it to its own");
+        assert!(is_taken(Container::default(), false));
     }
 }

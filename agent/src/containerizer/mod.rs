@@ -8,14 +8,17 @@
 //!
 //! The agent may die between any two of these steps, so each can be repeated.
 
+pub(crate) mod cgroups;
 pub(crate) mod container_id;
 pub(crate) mod environment;
+pub(crate) mod isolation;
 pub(crate) mod launcher;
 pub(crate) mod mesos;
 pub(crate) mod recover;
 pub(crate) mod rlimits;
 pub(crate) mod sandbox;
 pub(crate) mod sandbox_paths;
+pub(crate) mod share;
 pub(crate) mod usage;
 pub(crate) mod user;
 pub(crate) mod volumes;
@@ -27,13 +30,14 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use protocol::v1;
 
+use self::share::Share;
 use crate::checks::Context;
 use crate::fetcher::FetchError;
 use crate::shim::process::Process;
 use crate::shim::spec::{Exit, Spec};
 
 /// Everything a container is made from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Container {
     pub(crate) id: String,
     pub(crate) sandbox: PathBuf,
@@ -44,12 +48,20 @@ pub(crate) struct Container {
     /// Name of the user it is to run as.
     pub(crate) user: String,
     /// Of the executor and its tasks together, or a task's own if it has a parent.
-    pub(crate) resources: Vec<v1::Resource>,
+    pub(crate) share: Share,
     /// What the agent tells the container; the command's own environment comes on top.
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) max_completion: Option<Duration>,
     /// Grace of a kill that nobody ordered (`max_completion` is over).
     pub(crate) grace: Duration,
+}
+
+impl Container {
+    /// Whether the limits of what it lives in hold for it, and none of its own.
+    pub(crate) fn shares_cgroups(&self) -> bool {
+        let linux = self.info.as_ref().and_then(|info| info.linux_info.as_ref());
+        self.parent.is_some() && linux.is_none_or(v1::LinuxInfo::share_cgroups)
+    }
 }
 
 /// The sandbox of a default executor, in which its tasks' containers live. No process of it runs there.
@@ -62,6 +74,21 @@ pub(crate) struct Parent {
     pub(crate) resources: Vec<v1::Resource>,
     /// The task for which this container is made.
     pub(crate) task_id: String,
+}
+
+/// A container used more than it may, and was ended for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Limitation {
+    pub(crate) resource: Limited,
+    pub(crate) limit_mb: u64,
+    /// The numbers, for people.
+    pub(crate) message: String,
+}
+
+/// What there can be too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limited {
+    Memory,
 }
 
 /// Why a container could not be launched.
@@ -103,12 +130,17 @@ pub(crate) trait Containerizer: fmt::Debug + Send + Sync {
     fn kill(&self, container_id: &str, grace: Duration);
     /// What is needed to run a check beside the container; nothing if its user is unknown.
     fn context(&self, container: &Container) -> Option<Context>;
+    /// An executor that has no process of its own is to have this for its tasks' containers, which
+    /// are launched after.
+    fn share(&self, container_id: &str, share: &Share);
     /// The container's resources have changed.
-    fn update(&self, container_id: &str, resources: &[v1::Resource]);
+    fn update(&self, container_id: &str, share: &Share);
     /// What the container uses now.
     fn usage(&self, container_id: &str) -> v1::ResourceStatistics;
     /// Forgets a container that has ended, and removes what it leaves but its sandbox.
     fn remove(&self, container_id: &str);
+    /// Whether containers get no more processors and memory than their limits.
+    fn holds_limits(&self) -> bool;
     /// Totals since the agent started, for metrics.
     fn counts(&self) -> Counts;
 }
@@ -157,14 +189,25 @@ pub(crate) trait Isolator: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Waits until the container oversteps a limit, and says in words which. The container is then
-    /// killed.
-    fn watch(&self, _container_id: &str) -> Option<BoxFuture<'static, String>> {
+    /// Waits until the container oversteps a limit, and says which. The container is then killed.
+    fn watch(&self, _container_id: &str) -> Option<BoxFuture<'static, Limitation>> {
         None
     }
 
+    /// The container has ended: says which limit it overstepped before, whoever watched it.
+    fn overstepped(&self, _container_id: &str) -> Option<Limitation> {
+        None
+    }
+
+    /// Makes what several containers share that live in this one, which has no process of its own.
+    fn share(&self, _container_id: &str, _share: &Share) -> Result<(), IsolateError> {
+        Ok(())
+    }
+
     /// The container's resources have changed.
-    fn update(&self, _container_id: &str, _resources: &[v1::Resource]) {}
+    fn update(&self, _container_id: &str, _share: &Share) -> Result<(), IsolateError> {
+        Ok(())
+    }
 
     /// Adds what it knows of the container's use.
     fn usage(
@@ -176,7 +219,9 @@ pub(crate) trait Isolator: fmt::Debug + Send + Sync {
     }
 
     /// The container has ended: undoes `prepare` and `isolate`.
-    fn cleanup(&self, _container_id: &str) {}
+    fn cleanup(&self, _container_id: &str) -> Result<(), IsolateError> {
+        Ok(())
+    }
 }
 
 /// An error with its causes, as people read it in a task's status.

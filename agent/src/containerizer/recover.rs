@@ -29,7 +29,7 @@ pub(crate) enum Recovered {
 pub(crate) fn recover(directory: &RuntimeDirectory, is_same_boot: bool) -> io::Result<Recovered> {
     if !is_same_boot {
         let failure = Some("The machine was restarted".to_owned());
-        let lost = Exit { failure, killed: Some(Killed::Reboot), status: None };
+        let lost = Exit { failure, killed: Some(Killed::Reboot), ..Exit::default() };
         // What was durable before the power went still is true.
         return Ok(Recovered::Gone(directory.exit().ok().flatten().unwrap_or(lost)));
     }

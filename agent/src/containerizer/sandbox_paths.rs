@@ -126,18 +126,7 @@ mod tests {
             resources: Vec::new(),
             task_id: "t".to_owned(),
         });
-        let container = Container {
-            id: "p.c".to_owned(),
-            sandbox,
-            parent,
-            command: v1::CommandInfo::default(),
-            info: None,
-            user: String::new(),
-            resources: Vec::new(),
-            environment: Vec::new(),
-            max_completion: None,
-            grace: std::time::Duration::ZERO,
-        };
+        let container = Container { id: "p.c".to_owned(), sandbox, parent, ..Container::default() };
         let sandbox_path = SandboxPath { r#type: Some(r#type.into()), path: path.to_owned() };
         let source = v1::volume::Source {
             r#type: Some(source::Type::SandboxPath.into()),

@@ -85,8 +85,8 @@ impl Isolator for PersistentVolumes {
     }
 
     fn prepare(&self, container: &Container, _spec: &mut Spec) -> Result<(), IsolateError> {
-        let Container { sandbox, user, resources, parent, .. } = container;
-        resources.iter().try_for_each(|resource| self.link(sandbox, user, resource))?;
+        let Container { sandbox, user, share, parent, .. } = container;
+        share.resources.iter().try_for_each(|resource| self.link(sandbox, user, resource))?;
         let Some(parent) = parent else { return Ok(()) };
         let mut resources = parent.resources.iter();
         resources.try_for_each(|resource| self.link(&parent.sandbox, &parent.user, resource))

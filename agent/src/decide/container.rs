@@ -6,7 +6,7 @@ use std::time::Duration;
 use protocol::agents::{ExecutorExited, from_agent};
 use protocol::v1;
 
-use super::ended::{command_ended, executor_ended, not_launched};
+use super::ended::{command_ended, executor_ended, not_launched, overstepped};
 use super::live::{LiveContainer, Timer, Verdict};
 use super::status::News;
 use super::{Effect, Turn};
@@ -46,7 +46,8 @@ impl Turn<'_> {
         };
         let command = command.unwrap_or_default();
         let (sandbox, parent) = self.place(key, container_id)?;
-        let resources = self.state.resources_in(key, container_id);
+        let share = self.state.share_in(key, container_id);
+        let resources = &share.resources;
         let role =
             resources.iter().find_map(|resource| resource.allocation_info.as_ref()?.role.clone());
         let environment = environment::variables(&Facts {
@@ -69,7 +70,7 @@ impl Turn<'_> {
             user: command.user.clone().unwrap_or_else(|| framework.user.clone()),
             command,
             info,
-            resources,
+            share,
             environment,
             max_completion: limit.copied().map(duration),
             grace: task.map_or(DEFAULT_KILL_GRACE, kill_grace),
@@ -200,14 +201,16 @@ impl Turn<'_> {
         let preemption = self.preemption(key, container_id, exit);
         if let Some(task) = self.state.task_in(key, container_id) {
             self.report_running(&task);
-            if let Some(verdict) = preemption {
+            if let Some(verdict) = overstepped(exit).or(preemption) {
                 self.end_task(key, &task, &verdict);
             } else if self.state.tasks.get(&task).is_some_and(|known| !known.is_terminal()) {
                 self.report(&task, Some(&key.executor_id), command_ended(exit));
             }
         } else {
             let live = self.live.executors.get(key);
-            let given = preemption.or_else(|| live.and_then(|live| live.verdict.clone()));
+            let given = overstepped(exit)
+                .or(preemption)
+                .or_else(|| live.and_then(|live| live.verdict.clone()));
             let verdict = given.unwrap_or_else(|| executor_ended(exit));
             self.end_tasks(key, &verdict);
         }
@@ -238,16 +241,21 @@ impl Turn<'_> {
 
     fn end_task(&mut self, key: &ExecutorKey, task: &TaskKey, verdict: &Verdict) {
         if self.state.tasks.get(task).is_some_and(|known| !known.is_terminal()) {
-            let news = News::of_agent(verdict.state, verdict.reason, &verdict.message);
+            let mut news = News::of_agent(verdict.state, verdict.reason, &verdict.message);
+            news.limitation.clone_from(&verdict.limitation);
             self.report(task, Some(&key.executor_id), news);
         }
     }
 
     pub(super) fn end_executor(&mut self, key: &ExecutorKey, status: i32) {
         let Some(executor) = self.state.executors.get(key) else { return };
+        let shared = executor.is_default().then(|| executor.container_id.clone());
         if !executor.is_command {
             self.live.counts.executors_terminated += 1;
             self.send_exited(key, status);
+        }
+        if let Some(container_id) = shared {
+            self.effect(Effect::Remove { container_id });
         }
         self.live.executors.remove(key);
         self.record(Event::ExecutorEnded { executor: key.clone() });

@@ -5,7 +5,7 @@ use protocol::v1::task_status::{Reason, Source};
 
 use super::live::Verdict;
 use super::status::News;
-use crate::containerizer::{LaunchError, in_words};
+use crate::containerizer::{LaunchError, Limitation, Limited, in_words};
 use crate::shim::spec::{Exit, Killed};
 
 /// What becomes of a task whose container could not be launched.
@@ -15,13 +15,30 @@ pub(super) fn not_launched(error: &LaunchError) -> Verdict {
             state: v1::TaskState::TaskKilled,
             reason: Reason::TaskKilledDuringLaunch,
             message: "Task killed while its container was being launched".to_owned(),
+            limitation: None,
         };
     }
     Verdict {
         state: v1::TaskState::TaskFailed,
         reason: Reason::ContainerLaunchFailed,
         message: format!("Failed to launch container: {}", in_words(error)),
+        limitation: None,
     }
+}
+
+/// What becomes of tasks whose container used too much of something.
+pub(super) fn overstepped(exit: &Exit) -> Option<Verdict> {
+    let Limitation { resource, limit_mb, message } = exit.limitation.as_ref()?;
+    let (reason, name) = match resource {
+        Limited::Memory => (Reason::ContainerLimitationMemory, "mem"),
+    };
+    let limited = v1::Resource::scalar(name, *limit_mb as f64);
+    Some(Verdict {
+        state: v1::TaskState::TaskFailed,
+        reason,
+        message: message.clone(),
+        limitation: Some(v1::TaskResourceLimitation { resources: vec![limited] }),
+    })
 }
 
 /// What the end of a command task's process means (semantics 261).
@@ -38,7 +55,7 @@ pub(super) fn command_ended(exit: &Exit) -> News {
     };
     // What nobody saw ending, only the agent can report.
     let source = if exit.status.is_some() { Source::Executor } else { Source::Agent };
-    News { state, source, reason, message: Some(exit_in_words(exit)) }
+    News { state, source, reason, message: Some(exit_in_words(exit)), limitation: None }
 }
 
 pub(super) fn executor_ended(exit: &Exit) -> Verdict {
@@ -47,7 +64,7 @@ pub(super) fn executor_ended(exit: &Exit) -> Verdict {
         Some(Killed::Reboot) => Reason::AgentRestarted,
         _ => Reason::ExecutorTerminated,
     };
-    Verdict { state: v1::TaskState::TaskFailed, reason, message }
+    Verdict { state: v1::TaskState::TaskFailed, reason, message, limitation: None }
 }
 
 fn exit_in_words(exit: &Exit) -> String {
@@ -103,7 +120,7 @@ mod tests {
         message: &str,
     ) {
         let failure = status.is_none().then(|| "lost".to_owned());
-        let news = command_ended(&Exit { status, killed, failure });
+        let news = command_ended(&Exit { status, killed, failure, ..Exit::default() });
         assert_eq!(
             (news.state, news.reason, news.message.as_deref()),
             (state, reason, Some(message))

@@ -69,6 +69,7 @@ impl Turn<'_> {
         self.record(Event::GroupLaunched(Box::new(launched)));
         self.live.executors.entry(key.clone()).or_default();
         if is_default {
+            self.share(&key);
             for container_id in containers {
                 self.launch_container(&key, &container_id);
             }
@@ -86,6 +87,7 @@ impl Turn<'_> {
         let Some(task) = self.state.task_in(key, container_id) else { return };
         let task_id = task.task_id.clone();
         self.record(Event::TaskContainerEnded { executor: key.clone(), task_id });
+        self.live.resized.insert(key.clone());
         let state = self.state.tasks.get(&task).map(crate::checkpoint::state::Task::state);
         if state.is_some_and(|state| state != v1::TaskState::TaskFinished) {
             self.doom_group(key, &task);

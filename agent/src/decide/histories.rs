@@ -316,7 +316,7 @@ impl World {
         let Some((container_id, executor)) = self.choose(number, true) else { return };
         self.containers.remove(&container_id);
         let killed = (status == 512).then_some(Killed::Ordered);
-        let exit = Exit { status: Some(status), killed, failure: None };
+        let exit = Exit { status: Some(status), killed, ..Exit::default() };
         self.take(Input::Exited { executor, container_id, exit });
     }
 
@@ -479,6 +479,7 @@ fn framework() -> v1::FrameworkInfo {
 pub(super) fn settings() -> Settings {
     let second = Duration::from_secs(1);
     Settings {
+        capabilities: super::capabilities(true),
         work_dir: PathBuf::from("/w"),
         ip: "127.0.0.1".to_owned(),
         address: "127.0.0.1:5051".to_owned(),

@@ -188,14 +188,22 @@ impl Turn<'_> {
         self.deliver(&key, &[task_id]);
     }
 
-    /// Tells each container that got tasks in this turn what it has now. Once for all of them:
+    /// Has made what the containers of a default executor share; they are launched after.
+    pub(super) fn share(&mut self, key: &ExecutorKey) {
+        let Some(executor) = self.state.executors.get(key) else { return };
+        let container_id = executor.container_id.clone();
+        let share = self.state.share_of(key);
+        self.effect(Effect::Share { container_id, share });
+    }
+
+    /// Tells each container that got or lost tasks in this turn what it has now. Once for all of them:
     /// thousands of tasks for one executor come together (semantics 328).
     pub(crate) fn resize(&mut self) {
         for key in std::mem::take(&mut self.live.resized) {
-            let resources = self.state.resources_of(&key);
-            if let Some(executor) = self.state.executors.get(&key) {
+            let share = self.state.share_of(&key);
+            if let Some(executor) = self.running(&key) {
                 let container_id = executor.container_id.clone();
-                self.effect(Effect::Update { container_id, resources });
+                self.effect(Effect::Update { container_id, share });
             }
         }
     }

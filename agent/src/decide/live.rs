@@ -132,6 +132,8 @@ pub(crate) struct Verdict {
     pub(crate) state: v1::TaskState,
     pub(crate) reason: v1::task_status::Reason,
     pub(crate) message: String,
+    /// What there was too much of.
+    pub(crate) limitation: Option<v1::TaskResourceLimitation>,
 }
 
 /// An executor's open stream.

@@ -41,6 +41,7 @@ use crate::checkpoint::apply::{Forgotten, apply};
 use crate::checkpoint::event::Event;
 use crate::checkpoint::state::{ExecutorKey, State};
 use crate::checks::{Check, Found, Kind};
+use crate::containerizer::share::Share;
 use crate::containerizer::volumes::Volume;
 use crate::containerizer::{Container, LaunchError};
 use crate::oversubscribe::Correction;
@@ -49,7 +50,7 @@ use crate::shim::spec::Exit;
 pub(crate) use call::{Answer, Ask, ExecutorCall};
 pub(crate) use live::Timer;
 use live::{Live, Stream};
-pub(crate) use session::CAPABILITIES;
+pub(crate) use session::{Capability, capabilities};
 
 /// What decisions need to know that never changes while the agent runs.
 #[derive(Debug, Clone)]
@@ -63,6 +64,7 @@ pub(crate) struct Settings {
     pub(crate) shutdown_grace: Duration,
     pub(crate) recovery_timeout: Duration,
     pub(crate) session_id: String,
+    pub(crate) capabilities: Vec<Capability>,
 }
 
 /// Something that happened.
@@ -140,7 +142,12 @@ pub(crate) enum Effect {
     /// A container's resources have changed.
     Update {
         container_id: String,
-        resources: Vec<v1::Resource>,
+        share: Share,
+    },
+    /// This container, which has no process of its own, is to have this for those in it.
+    Share {
+        container_id: String,
+        share: Share,
     },
     /// Nothing of this container is needed any more but its sandbox.
     Remove {

@@ -81,6 +81,7 @@ impl Turn<'_> {
             reason: Reason::ContainerPreempted,
             message: "Its revocable resources were taken back: the agent has too much to do"
                 .to_owned(),
+            limitation: None,
         })
     }
 }

@@ -52,8 +52,9 @@ impl Turn<'_> {
         self.live.executors.entry(key.clone()).or_default().was_given_any = true;
         let live = LiveContainer { process, ..LiveContainer::default() };
         self.live.containers.insert(container_id.to_owned(), live);
-        let resources = self.state.resources_in(key, container_id);
-        self.effect(Effect::Update { container_id: container_id.to_owned(), resources });
+        let share = self.state.share_in(key, container_id);
+        self.effect(Effect::Update { container_id: container_id.to_owned(), share });
+        self.live.resized.insert(key.clone());
         let task = self.state.task_in(key, container_id);
         if let Some(task) = task.as_ref().filter(|_| process.is_some()) {
             self.begin_checks(key, task, container_id);
@@ -96,6 +97,9 @@ impl Turn<'_> {
         } else if is_shut_down {
             self.container_exited(key, &container_id, &Exit::default());
         } else {
+            if is_default {
+                self.share(key);
+            }
             self.launch_container(key, &container_id);
         }
     }

@@ -9,16 +9,25 @@ use super::{Effect, Turn};
 use crate::checkpoint::event::Event;
 use crate::checkpoint::state::{ExecutorKey, Identity, TaskKey};
 
-/// What this agent can do, as Mesos names it.
-pub(crate) const CAPABILITIES: [v1::agent_info::capability::Type; 6] = [
-    v1::agent_info::capability::Type::MultiRole,
-    v1::agent_info::capability::Type::HierarchicalRole,
-    v1::agent_info::capability::Type::ReservationRefinement,
-    v1::agent_info::capability::Type::ResizeVolume,
-    v1::agent_info::capability::Type::AgentOperationFeedback,
+pub(crate) use v1::agent_info::capability::Type as Capability;
+
+/// What every agent of ours can do, as Mesos names it.
+const CAPABILITIES: [Capability; 6] = [
+    Capability::MultiRole,
+    Capability::HierarchicalRole,
+    Capability::ReservationRefinement,
+    Capability::ResizeVolume,
+    Capability::AgentOperationFeedback,
     // the master kills the tasks one by one, with what it leaves them of their grace periods
-    v1::agent_info::capability::Type::AgentDraining,
+    Capability::AgentDraining,
 ];
+
+/// What this agent can do: one that holds containers to limits can let them go beyond what they asked
+/// for.
+pub(crate) fn capabilities(holds_limits: bool) -> Vec<Capability> {
+    let limits = holds_limits.then_some(Capability::TaskResourceLimits);
+    CAPABILITIES.into_iter().chain(limits).collect()
+}
 
 impl Turn<'_> {
     pub(super) fn greet(&mut self, reply: oneshot::Sender<Box<Hello>>) {
@@ -31,16 +40,15 @@ impl Turn<'_> {
         let identity = self.state.identity.clone();
         let (cluster_id, agent_id) = identity
             .map_or_else(Default::default, |identity| (identity.cluster_id, identity.agent_id));
-        let capability = |kind: &v1::agent_info::capability::Type| v1::agent_info::Capability {
-            r#type: Some((*kind).into()),
-        };
+        let capability =
+            |kind: &Capability| v1::agent_info::Capability { r#type: Some((*kind).into()) };
         Hello {
             version: rpc::VERSION,
             cluster_id,
             agent_id,
             info: self.state.info.as_ref().map(|info| info.0.clone()),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            capabilities: CAPABILITIES.iter().map(capability).collect(),
+            capabilities: self.settings.capabilities.iter().map(capability).collect(),
             tasks: self.task_reports(),
             executors: self.executor_reports(),
             last_launch_index: self.state.last_launch_index,

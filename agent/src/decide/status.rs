@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Turn;
 use super::live::{Timer, UPDATE_RETRY_FIRST};
 use crate::checkpoint::event::Event;
-use crate::checkpoint::state::{ExecutorKey, Task, TaskKey};
+use crate::checkpoint::state::{Executor, ExecutorKey, Task, TaskKey};
 use crate::checkpoint::wire::Wire;
 use crate::containerizer::container_id;
 
@@ -19,17 +19,19 @@ pub(super) struct News {
     pub(super) source: Source,
     pub(super) reason: Option<Reason>,
     pub(super) message: Option<String>,
+    /// What there was too much of.
+    pub(super) limitation: Option<v1::TaskResourceLimitation>,
 }
 
 impl News {
     /// Of a command task, whose executor exists in name only.
     pub(super) fn of_command(state: v1::TaskState) -> Self {
-        Self { state, source: Source::Executor, reason: None, message: None }
+        Self { state, source: Source::Executor, reason: None, message: None, limitation: None }
     }
 
     pub(super) fn of_agent(state: v1::TaskState, reason: Reason, message: &str) -> Self {
         let (reason, message) = (Some(reason), Some(message.to_owned()));
-        Self { state, source: Source::Agent, reason, message }
+        Self { state, source: Source::Agent, reason, message, limitation: None }
     }
 }
 
@@ -40,6 +42,7 @@ impl Turn<'_> {
             task_id: task.task_id.as_str().into(),
             state: news.state.into(),
             message: news.message,
+            limitation: news.limitation,
             reason: news.reason.map(Into::into),
             executor_id: executor_id.map(Into::into),
             uuid: Some(Uuid::new_v4().as_bytes().to_vec()),
@@ -94,12 +97,23 @@ impl Turn<'_> {
         let framework_id = framework_id.to_owned();
         self.record(Event::UpdateStored { framework_id, status: Wire(status) });
         if state.is_terminal() && !was_terminal {
+            self.task_is_over(&key);
             *self.live.counts.ended.entry(state).or_default() += 1;
         }
         let waiting = self.state.tasks.get(&key).map_or(0, |task| task.unacknowledged.len());
         if waiting == 1 {
             self.live.retries.insert(key.clone(), UPDATE_RETRY_FIRST);
             self.send_oldest(&key);
+        }
+    }
+
+    /// An executor needs no more for a task that is over.
+    fn task_is_over(&mut self, key: &TaskKey) {
+        let task = self.state.tasks.get(key);
+        let Some(executor_id) = task.and_then(|task| task.executor_id.clone()) else { return };
+        let executor = ExecutorKey { framework_id: key.framework_id.clone(), executor_id };
+        if self.state.executors.get(&executor).is_some_and(Executor::is_custom) {
+            self.live.resized.insert(executor);
         }
     }
 

@@ -62,6 +62,7 @@ impl Turn<'_> {
                 state: v1::TaskState::TaskFailed,
                 reason: Reason::ExecutorRegistrationTimeout,
                 message: format!("Executor did not register within {limit}"),
+                limitation: None,
             }
         };
         if let Some(live) = self.live.executors.get_mut(key) {
@@ -78,6 +79,7 @@ impl Turn<'_> {
             message: format!(
                 "Executor did not register again within {limit} after the agent restarted"
             ),
+            limitation: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::request::Query;
 use super::views::{self, RunningContainer, Stage};
 use crate::checkpoint::state::{Executor, ExecutorKey, Task, TaskKey};
 use crate::containerizer::sandbox;
-use crate::decide::CAPABILITIES;
+use crate::decide::capabilities;
 use crate::turns::Known;
 
 pub(super) fn version() -> Value {
@@ -46,13 +46,14 @@ pub(super) fn state(api: &Api) -> Value {
         let id = framework.id.as_ref().map_or("", |id| &id.value);
         self::framework(api, &known, id, framework)
     });
+    let capabilities = capabilities(api.containerizer.holds_limits()).into_iter();
     let mut state = json!({
         "log_dir": "",
         "start_time": api.start_time,
         "id": known.state.agent_id(),
         "pid": format!("slave(1)@{}", api.address),
         "hostname": info.hostname,
-        "capabilities": CAPABILITIES.map(|capability| capability.as_str_name()),
+        "capabilities": capabilities.map(|capability| capability.as_str_name()).collect::<Vec<_>>(),
         "attributes": attributes(&info),
         "resource_providers": [],
         "flags": flags_value(api),

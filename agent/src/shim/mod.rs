@@ -46,7 +46,8 @@ pub fn shim_main(arguments: &[OsString]) -> i32 {
         Ok(status) => status,
         Err(error) => {
             // What nobody watches and nobody can end any more must not run on.
-            tree::end_all();
+            let group = directory.read_spec().ok().and_then(|spec| spec.tree);
+            tree::end_all(group.as_ref());
             let failure = Some(format!("the container's shim failed: {error}"));
             // Nobody is left to hear of a second failure; the agent finds a claim without an exit.
             let _ = directory.record_exit(&Exit { failure, ..Exit::default() });

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::fmt::Display;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -52,6 +52,15 @@ fn report_and_exit(writer: OwnedFd, failure: &str) -> ! {
 }
 
 fn become_program(spec: &Spec) -> Result<Infallible, String> {
+    for entrance in &spec.cgroups {
+        fs::write(entrance, "0").map_err(|error| {
+            format!("cannot enter the cgroup by {}: {error}", entrance.display())
+        })?;
+    }
+    if let Some(score) = spec.oom_score {
+        fs::write("/proc/self/oom_score_adj", score.to_string())
+            .map_err(say("cannot set the score for when memory runs out"))?;
+    }
     setsid().map_err(say("cannot make a session"))?;
     kernel::reset_signal_actions().map_err(say("cannot reset signals"))?;
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)

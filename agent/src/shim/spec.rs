@@ -17,6 +17,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::process::Process;
+use crate::cgroups::tree::Tree;
+use crate::containerizer::Limitation;
 
 /// What a shim is to run. Everything is resolved: the shim looks nothing up but `arguments[0]` in
 /// the `PATH` of `environment`.
@@ -30,6 +32,16 @@ pub(crate) struct Spec {
     pub(crate) directory: PathBuf,
     /// Who the container runs as; as the agent itself when unset.
     pub(crate) user: Option<Credentials>,
+    /// Files by which the container enters its cgroups before anything of it runs, by writing `0`.
+    #[serde(default)]
+    pub(crate) cgroups: Vec<PathBuf>,
+    /// All of its processes as the kernel counts them, if it does.
+    #[serde(default)]
+    pub(crate) tree: Option<Tree>,
+    /// How soon the kernel kills it when the machine has no memory left (`oom_score_adj`); as the shim
+    /// when unset.
+    #[serde(default)]
+    pub(crate) oom_score: Option<i32>,
     /// Resource limits, in the order given.
     pub(crate) limits: Vec<Limit>,
     /// The container is killed, and its exit marked so, when it runs for longer.
@@ -64,6 +76,9 @@ pub(crate) struct Exit {
     pub(crate) killed: Option<Killed>,
     /// Why it could not be run, or how it was lost.
     pub(crate) failure: Option<String>,
+    /// What it used too much of. The shim does not know: the agent finds out.
+    #[serde(skip)]
+    pub(crate) limitation: Option<Limitation>,
 }
 
 /// Why a container was killed.
@@ -202,7 +217,7 @@ mod tests {
     fn an_exit_is_read_back() {
         let (_temporary, directory) = directory();
         assert_eq!(directory.exit().expect("read"), None);
-        let exit = Exit { status: Some(256), killed: Some(Killed::Ordered), failure: None };
+        let exit = Exit { status: Some(256), killed: Some(Killed::Ordered), ..Exit::default() };
         directory.record_exit(&exit).expect("write");
         assert_eq!(directory.exit().expect("read"), Some(exit));
     }

@@ -40,6 +40,8 @@ struct Killing {
     reason: Killed,
     first: Instant,
     grace: Duration,
+    /// SIGKILL was sent before.
+    was_killed: bool,
 }
 
 impl Supervisor {
@@ -84,9 +86,9 @@ impl Running {
         let main = Pid::from_raw(self.process.pid);
         loop {
             if let Some(status) = tree::reap(Some(main)).status {
-                tree::end_all();
+                tree::end_all(self.supervisor.spec.tree.as_ref());
                 let killed = self.killing.map(|killing| killing.reason);
-                return Ok(Exit { status: Some(status), killed, failure: None });
+                return Ok(Exit { status: Some(status), killed, ..Exit::default() });
             }
             self.meet_deadlines();
             self.wait()?;
@@ -126,11 +128,12 @@ impl Running {
             return;
         }
         if self.killing.is_some() {
-            tree::signal_all(Signal::SIGKILL);
             // Some process may have been forked meanwhile: look again soon, until the first one has
             // ended.
             if let Some(killing) = &mut self.killing {
                 killing.grace = killing.first.elapsed() + Duration::from_millis(10);
+                let is_again = std::mem::replace(&mut killing.was_killed, true);
+                tree::kill_all(self.supervisor.spec.tree.as_ref().filter(|_| is_again));
             }
         } else {
             self.kill(
@@ -146,7 +149,7 @@ impl Running {
             killing.grace = killing.grace.min(grace);
             return;
         }
-        self.killing = Some(Killing { reason, first: Instant::now(), grace });
+        self.killing = Some(Killing { reason, first: Instant::now(), grace, was_killed: false });
         // Without grace there is nothing to ask for: SIGKILL follows at once.
         if !grace.is_zero() {
             tree::signal_all(Signal::SIGTERM);

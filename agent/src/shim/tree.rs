@@ -8,6 +8,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::process;
+use crate::cgroups::tree::Tree;
 
 /// How long the end of a killed tree is waited for. Longer only lasts a process that the kernel
 /// cannot end, such as one that waits for a dead disk; its container's end is reported all the
@@ -24,21 +25,39 @@ pub(super) fn signal_all(signal: Signal) {
     }
 }
 
+/// Sends SIGKILL to every process below this one, and to those of `group` as one.
+pub(super) fn kill_all(group: Option<&Tree>) {
+    signal_all(Signal::SIGKILL);
+    // What cannot be killed as one has got its signals.
+    let _ = group.map(Tree::kill);
+}
+
 /// Kills every process below this one and reaps them, however they fork meanwhile.
 ///
 /// This process is the subreaper, so that none can leave the tree; each round stops what it sees
-/// before it kills it, so that a fork bomb runs out of parents.
-pub(super) fn end_all() {
+/// before it kills it, so that a fork bomb runs out of parents. What is left after some rounds is
+/// killed as one by the kernel, if it knows who belongs to it: that is sure, but takes longer.
+pub(super) fn end_all(group: Option<&Tree>) {
     let started = Instant::now();
-    while started.elapsed() < END_LIMIT {
+    for round in 0_u32.. {
+        if started.elapsed() > END_LIMIT {
+            return;
+        }
         signal_all(Signal::SIGSTOP);
         signal_all(Signal::SIGKILL);
-        if reap(None).is_empty_tree {
+        if reap(None).is_empty_tree && group.is_none_or(Tree::is_empty) {
             return;
         }
         std::thread::sleep(PAUSE);
+        if round >= PLAIN_ROUNDS {
+            // What cannot be killed as one is killed by the next round.
+            let _ = group.map(Tree::kill);
+        }
     }
 }
+
+/// Rounds in which processes are killed one by one.
+const PLAIN_ROUNDS: u32 = 5;
 
 /// What one round of reaping found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! A master that is none, and agents that are real processes.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod cgroups;
 pub(crate) mod http;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,6 +9,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -323,14 +325,36 @@ pub(crate) struct AgentProcess {
     child: Child,
     pub(crate) port: u16,
     pub(crate) work_dir: PathBuf,
+    /// Cgroup below which all of its are, and nobody else's.
+    pub(crate) cgroups_root: String,
     master: u16,
+    /// Flags beside those that every test needs.
+    pub(crate) flags: Vec<String>,
 }
 
 impl AgentProcess {
     pub(crate) fn start(master: &FakeMaster, work_dir: &Path) -> Self {
+        Self::start_with(master, work_dir, &[])
+    }
+
+    /// Starts one with flags of the test's own.
+    pub(crate) fn start_with(master: &FakeMaster, work_dir: &Path, flags: &[&str]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let (master, port) = (master.port, free_port());
-        let child = spawn(master, work_dir, port);
-        Self { child, port, work_dir: work_dir.to_owned(), master }
+        let cgroups_root = format!("mesolith-test-{}-{number}", std::process::id());
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let child = spawn(master, work_dir, port, &cgroups_root, &flags);
+        Self { child, port, work_dir: work_dir.to_owned(), cgroups_root, master, flags }
+    }
+
+    /// Starts one that cannot run, and gives back what it says.
+    pub(crate) fn failure(master: &FakeMaster, work_dir: &Path, flags: &[&str]) -> String {
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let mut command = command(master.port, work_dir, free_port(), "mesolith-test-none", &flags);
+        let output = command.output().expect("an agent");
+        assert!(!output.status.success(), "it runs");
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     /// kill -9.
@@ -341,7 +365,8 @@ impl AgentProcess {
 
     pub(crate) fn restart(&mut self) {
         self.kill();
-        self.child = spawn(self.master, &self.work_dir, self.port);
+        let Self { master, work_dir, port, cgroups_root, flags, .. } = &*self;
+        self.child = spawn(*master, work_dir, *port, cgroups_root, flags);
     }
 
     /// Processor time of the agent itself, and of its shims and containers that have ended.
@@ -371,16 +396,28 @@ impl AgentProcess {
     }
 }
 
-fn spawn(master: u16, work_dir: &Path, port: u16) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_agent-fixture"))
+fn spawn(master: u16, work_dir: &Path, port: u16, cgroups_root: &str, flags: &[String]) -> Child {
+    let mut command = command(master, work_dir, port, cgroups_root, flags);
+    command.stdout(Stdio::null()).spawn().expect("an agent")
+}
+
+fn command(
+    master: u16,
+    work_dir: &Path,
+    port: u16,
+    cgroups_root: &str,
+    flags: &[String],
+) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_agent-fixture"));
+    command
         .args(["--ip", "127.0.0.1", "--port", &port.to_string()])
         .args(["--master", &format!("127.0.0.1:{master}")])
         .args(["--resources", "cpus:4;mem:4096;disk:8192"])
+        .args(["--cgroups-root", cgroups_root])
+        .args(flags)
         .arg("--work-dir")
-        .arg(work_dir)
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("an agent")
+        .arg(work_dir);
+    command
 }
 
 impl Drop for AgentProcess {
@@ -388,6 +425,7 @@ impl Drop for AgentProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
         end_shims(&self.work_dir);
+        cgroups::remove(&self.cgroups_root);
     }
 }
 

@@ -131,7 +131,7 @@ fn process() -> Process {
 }
 
 fn killed() -> Exit {
-    Exit { status: Some(9), killed: Some(Killed::Ordered), failure: None }
+    Exit { status: Some(9), killed: Some(Killed::Ordered), ..Exit::default() }
 }
 
 fn lent(text: &str) -> Vec<v1::Resource> {
@@ -178,7 +178,7 @@ fn what_ended_by_itself_before_is_told_as_it_is() {
     let it = agent.launch(true);
     agent.start(&it);
     agent.take(Input::Corrected(vec![it.clone()]));
-    agent.exit(&it, Exit { status: Some(0), killed: None, failure: None });
+    agent.exit(&it, Exit { status: Some(0), killed: None, ..Exit::default() });
     check_end(&agent, v1::TaskState::TaskFinished, false);
 }
 
@@ -212,7 +212,7 @@ fn containers_that_are_gone_are_nobodys_to_take_back() {
     let mut agent = Agent::new();
     let it = agent.launch(true);
     agent.start(&it);
-    agent.exit(&it, Exit { status: Some(0), killed: None, failure: None });
+    agent.exit(&it, Exit { status: Some(0), killed: None, ..Exit::default() });
     agent.take(Input::Corrected(vec![it]));
     assert_eq!((agent.kills(), agent.live.counts.executors_preempted), (0, 0));
 }

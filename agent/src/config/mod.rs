@@ -1,5 +1,7 @@
 //! The agent's flags, named as Mesos names them.
 
+pub(crate) mod isolation;
+
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -11,6 +13,7 @@ use protocol::v1::DomainInfo;
 use protocol::{domain, duration_text};
 
 use crate::oversubscribe::OversubscriptionFlags;
+use isolation::IsolationFlags;
 
 /// The flags of an agent.
 ///
@@ -165,6 +168,9 @@ pub struct Config {
     )]
     pub registration_backoff_factor: Duration,
 
+    /// About what containers are held to
+    #[command(flatten)]
+    pub isolation: IsolationFlags,
     /// About what the agent lends out
     #[command(flatten)]
     pub oversubscription: OversubscriptionFlags,
@@ -293,6 +299,7 @@ impl Config {
             ("launcher_exe", self.launcher_exe.as_ref().map(path)),
         ];
         flags.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        flags.extend(self.isolation.shown());
         flags.extend(self.oversubscription.flags());
         flags.extend(self.tls.shown());
         flags.sort_unstable();
@@ -338,7 +345,7 @@ mod tests {
             "--master a:1 --work_dir /w --hostname h --advertise_ip 1.2.3.4 --advertise_port 5 \
              --launcher_exe /l --oversubscribed_resources cpus:1 --load_threshold_5min 1 \
              --load_threshold_15min 1 --ssl_cert_file /c --ssl_key_file /k --ssl_ca_file /a \
-             --ssl_support_downgrade \
+             --ssl_support_downgrade --isolation cgroups/cpu --launcher posix \
              --domain {\"fault_domain\":{\"region\":{\"name\":\"eu\"},\"zone\":{\"name\":\"z\"}}}",
         );
         let config = config.expect("valid flags");
