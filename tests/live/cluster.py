@@ -104,8 +104,13 @@ class Cluster:
         return [task["task_id"] for task in json.loads(output.stdout)]
 
     def kill(self, name):
-        """kill -9, as if the machine's power had gone."""
-        kill(self.member(name)["pid"])
+        """kill -9, as if the machine's power had gone; it has let go of its port and files when this returns."""
+        pid = self.member(name)["pid"]
+        kill(pid)
+        deadline = time.monotonic() + STOP_SECONDS
+        while is_running(pid):
+            assert time.monotonic() < deadline, f"{name} does not die"
+            time.sleep(0.01)
         self.member(name)["pid"] = None
 
     def start(self, name):
@@ -199,6 +204,14 @@ def kill(pid):
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
+
+
+def is_running(pid):
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rsplit(b")", 1)[1].split()[0] not in (b"Z", b"X")
+    except FileNotFoundError:
+        return False
 
 
 def reap():

@@ -31,7 +31,7 @@ impl Trees {
 
 impl Isolator for Trees {
     fn name(&self) -> &'static str {
-        "launcher/linux"
+        if self.is_on { "launcher/linux" } else { "launcher/posix" }
     }
 
     fn prepare(&self, container: &Container, spec: &mut Spec) -> Result<(), IsolateError> {
