@@ -294,8 +294,11 @@ async fn one_task_of_a_group_that_takes_too_much_ends_those_it_shares_with() {
     }
     let work = tempfile::tempdir().expect("a temporary directory");
     let (master, agent) = connected(work.path(), &[]).await;
-    let waits = with(task("waits", "exec sleep 1000"), 0.1, 32.0);
-    master.launch_group("pod", vec![with(task("hog", &hog(300)), 0.1, 32.0), waits]).await;
+    // one that is killed before it runs is told about otherwise
+    let both = work.path().join("both").display().to_string();
+    let waits = with(task("waits", &format!("touch {both}; exec sleep 1000")), 0.1, 32.0);
+    let hogs = format!("while [ ! -e {both} ]; do sleep 0.01; done; {}", hog(300));
+    master.launch_group("pod", vec![with(task("hog", &hogs), 0.1, 32.0), waits]).await;
     // 32 of each task and 32 of the executor
     assert_out_of_memory(&master.wait_state("hog", TaskFailed).await, 96);
     assert_out_of_memory(&master.wait_state("waits", TaskFailed).await, 96);
