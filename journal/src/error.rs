@@ -100,7 +100,10 @@ impl OpenError {
 
 /// Whether redb could read the file, and it is no database.
 fn no_database(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    // a file that was cut off makes redb read beyond its end, which it calls invalid input
+    error.raw_os_error().is_none()
+        && matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
 }
 
 /// Why entries could not be read.

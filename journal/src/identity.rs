@@ -25,6 +25,14 @@ pub struct Identity {
     pub incarnation: String,
 }
 
+/// An identity as it is on disk.
+#[derive(Serialize, Deserialize)]
+struct Checked {
+    #[serde(flatten)]
+    identity: Identity,
+    check: String,
+}
+
 const FILE: &str = "identity";
 /// What a data directory may hold before its identity is written: the agent and the master keep
 /// nothing in it, but file systems do.
@@ -65,10 +73,15 @@ impl Identity {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(OpenError::io(&path)(error)),
         };
-        let identity: Self = rmp_serde::from_slice(&bytes)
-            .map_err(|error| OpenError::damaged(&path, error.to_string()))?;
+        let damaged = |what: String| OpenError::damaged(&path, what);
+        let checked: Checked =
+            rmp_serde::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let identity = checked.identity;
         if identity.format != FORMAT {
             return Err(OpenError::Format { path, found: identity.format, expected: FORMAT });
+        }
+        if checked.check != identity.check() {
+            return Err(damaged("its content does not match its check".to_owned()));
         }
         Ok(Some(identity))
     }
@@ -95,9 +108,17 @@ impl Identity {
         self.save(dir)
     }
 
+    /// Hash of all of it, as hex. One flipped bit would make this member another, whom the others shun without a word.
+    fn check(&self) -> String {
+        let Self { format, node, cluster_id, incarnation } = self;
+        let text = format!("{format} {node} {cluster_id} {incarnation}");
+        blake3::hash(text.as_bytes()).to_hex().to_string()
+    }
+
     fn save(&self, dir: &Path) -> Result<(), OpenError> {
         let path = dir.join(FILE);
-        let bytes = rmp_serde::to_vec_named(self).map_err(io::Error::other);
+        let checked = Checked { identity: self.clone(), check: self.check() };
+        let bytes = rmp_serde::to_vec_named(&checked).map_err(io::Error::other);
         bytes.and_then(|bytes| write_durably(&path, &bytes)).map_err(OpenError::io(&path))
     }
 }
@@ -172,5 +193,20 @@ mod tests {
             },
             "has journal format 2",
         );
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_noticed() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut identity = Identity::load_or_create(dir.path()).expect("made");
+        identity.join(dir.path(), 2, "cluster").expect("joined");
+        let path = dir.path().join(FILE);
+        let whole = fs::read(&path).expect("read");
+        for (byte, bit) in (0..whole.len()).flat_map(|byte| (0..8).map(move |bit| (byte, bit))) {
+            let mut flipped = whole.clone();
+            flipped[byte] ^= 1 << bit;
+            fs::write(&path, flipped).expect("written");
+            assert!(Identity::load(dir.path()).is_err(), "bit {bit} of byte {byte}");
+        }
     }
 }

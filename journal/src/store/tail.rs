@@ -83,6 +83,10 @@ pub(crate) struct TailState {
     pub(crate) entries: Option<(u64, Mark)>,
 }
 
+/// What a master's operator can do about a tail that cannot be read.
+const REMEDY: &str = "It keeps the newest entries and the votes of this member: put back a copy made after this member \
+                      was stopped, or replace this member by one with an empty directory";
+
 impl Tail {
     /// Opens the tail in `dir`. It must be there: a member that goes on without the tail it had has
     /// forgotten what it acknowledged and whom it voted for, and what was committed gets lost.
@@ -91,7 +95,13 @@ impl Tail {
         if !path.try_exists().map_err(OpenError::io(&path))? {
             return Err(OpenError::TailLost(dir.to_path_buf()));
         }
-        guard(&path, || Self::opened(&path, disk.open(&path)))
+        guard(&path, || Self::opened(&path, disk.open(&path))).map_err(|error| match error {
+            OpenError::Damaged { path, what } => {
+                let what = format!("{what}. {REMEDY}");
+                OpenError::Damaged { path, what }
+            }
+            error => error,
+        })
     }
 
     /// Makes the tail in the directory of a member that has promised nothing yet, unless it is there.

@@ -46,11 +46,11 @@ impl Writer {
             };
             let idle = operations.is_empty();
             while let Some(group) = next_group(&mut operations, &mut committed, idle) {
-                self.write(group, &mut committed);
+                self.write(group, committed.take());
             }
         }
         if committed.is_some() {
-            self.write(Vec::new(), &mut committed);
+            self.write(Vec::new(), committed);
         }
     }
 
@@ -66,19 +66,18 @@ impl Writer {
         Writing(None)
     }
 
-    fn write(&self, group: Vec<Operation>, committed: &mut Option<LogId>) {
+    /// A commit mark that cannot be written is given up: kept, it would be tried for ever and nothing else be taken from
+    /// the queue. Who opens the tail again finds out how far it is committed.
+    fn write(&self, group: Vec<Operation>, committed: Option<LogId>) {
         let result = match self.fault.tail() {
             // after an error the file is in doubt: nothing more is written until it is reopened
             Some(reason) => Err(io::Error::other(reason)),
-            None => self.commit(&group, *committed).map_err(|error| {
+            None => self.commit(&group, committed).map_err(|error| {
                 let error = into_io(error);
                 self.fault.report_tail(&error);
                 error
             }),
         };
-        if result.is_ok() {
-            *committed = None;
-        }
         for done in group.into_iter().filter_map(Operation::into_done) {
             call(done, &result);
         }
@@ -178,4 +177,35 @@ fn call(done: Done, result: &io::Result<()>) {
         Ok(()) => Ok(()),
         Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::raft::log_id;
+    use crate::store::RealDisk;
+
+    /// A commit mark that rode alone and could not be written was tried for ever; nobody else was answered.
+    #[test]
+    fn after_a_failure_everybody_is_answered() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        Tail::make(dir.path(), &RealDisk).expect("made");
+        let (tail, _) = Tail::open(dir.path(), &RealDisk).expect("opened");
+        let readers = File::open(dir.path()).expect("opened");
+        let (queue, fault) = (Arc::new(Queue::default()), Fault::default());
+        let writer = Writer { tail, queue: Arc::clone(&queue), fault: fault.clone(), readers };
+        fault.report_tail(&io::Error::other("no space left"));
+        let writing = thread::spawn(move || writer.run());
+        queue.push(Operation::Committed(log_id(1, 1)));
+        // by then it is written by itself; a writer that is slower is asked for both at once
+        thread::sleep(COMMITTED_IDLE * 2);
+        let (sender, receiver) = mpsc::channel();
+        let done = move |result: io::Result<()>| sender.send(result.is_err()).expect("listening");
+        queue.push(Operation::Barrier(Box::new(done)));
+        queue.close();
+        assert_eq!(receiver.recv(), Ok(true));
+        writing.join().expect("it ends");
+    }
 }
