@@ -6,6 +6,7 @@ use statemachine::resources::{Name, Resources};
 use statemachine::{Source, State, TaskState};
 
 use super::name::Metrics;
+use crate::views::is_active;
 
 /// Adds resources, agents, frameworks and tasks.
 pub(super) fn add(metrics: &mut Metrics, state: &State) {
@@ -19,11 +20,14 @@ pub(super) fn add(metrics: &mut Metrics, state: &State) {
 fn add_resources(metrics: &mut Metrics, state: &State) {
     let mut total = Resources::default();
     let mut used = Resources::default();
-    let mut offered = Resources::default();
+    let mut held = Resources::default();
     for agent in state.agents.values().filter(|agent| agent.unreachable_since.is_none()) {
         total.add_all(&agent.total);
-        used.add_all(&agent.used);
-        offered.add_all(&agent.offered);
+        // a shared volume is there once, however many use it or are offered it
+        used.add_all(&agent.used.distinct());
+        let mut both = agent.used.clone();
+        both.add_all(&agent.offered);
+        held.add_all(&both.distinct());
     }
     for name in [Name::Cpus, Name::Mem, Name::Disk, Name::Gpus] {
         for (kind, is_revocable) in [("", false), ("_revocable", true)] {
@@ -36,8 +40,8 @@ fn add_resources(metrics: &mut Metrics, state: &State) {
             metrics.gauge(format!("master/{name}{kind}_used"), in_use);
             metrics.gauge(format!("master/{name}{kind}_percent"), percent);
         }
-        let held = used.scalar(&name).to_f64() + offered.scalar(&name).to_f64();
         let all = total.scalar(&name).to_f64();
+        let held = held.scalar(&name).to_f64();
         metrics.gauge(format!("allocator/mesos/resources/{name}/total"), all);
         metrics.gauge(format!("allocator/mesos/resources/{name}/offered_or_allocated"), held);
     }
@@ -77,9 +81,9 @@ fn add_agents(metrics: &mut Metrics, state: &State) {
 }
 
 fn add_frameworks(metrics: &mut Metrics, state: &State) {
-    let frameworks = || state.frameworks.values().map(|framework| framework.connection);
-    let active = frameworks().filter(|connection| connection.is_active()).count();
-    let connected = frameworks().filter(|connection| connection.is_connected()).count();
+    let frameworks = || state.frameworks.values();
+    let active = frameworks().filter(|it| is_active(it)).count();
+    let connected = frameworks().filter(|it| it.connection.is_connected()).count();
     let all = state.frameworks.len();
     let gauges = [
         ("active", active),
@@ -94,11 +98,13 @@ fn add_frameworks(metrics: &mut Metrics, state: &State) {
 
 fn add_tasks(metrics: &mut Metrics, state: &State) {
     let sum = |of: TaskState| -> f64 {
-        if of.is_terminal() {
-            let ended = state.ended.iter().filter(|((ended, ..), _)| *ended == of);
-            return ended.map(|(_, count)| *count as f64).sum();
-        }
-        state.tasks.values().filter(|task| task.state == of).count() as f64
+        let ended = state.ended.iter().filter(|((ended, ..), _)| *ended == of);
+        let count = if of.is_terminal() {
+            ended.map(|(_, count)| *count).sum::<u64>()
+        } else {
+            state.tasks.values().filter(|task| task.state == of).count() as u64
+        };
+        count as f64
     };
     for of in TaskState::ALL {
         let name = format!("master/tasks_{}", short(of));

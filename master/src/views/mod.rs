@@ -10,12 +10,18 @@ pub(crate) mod roles;
 #[cfg(test)]
 mod tests;
 
+use statemachine::agent::Agent;
 use statemachine::framework::Framework;
 use statemachine::resources::Resources;
 use statemachine::task::Task;
-use statemachine::{Role, State, TaskState};
+use statemachine::{AgentId, OfferId, Role, State, TaskState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Whether a framework is there to be offered something.
+pub(crate) fn is_active(framework: &Framework) -> bool {
+    framework.connection.is_active() && framework.connection.is_connected()
+}
 
 /// Tasks that are not over or not acknowledged, and not out of reach.
 pub(crate) fn active_tasks<'a>(
@@ -33,24 +39,23 @@ pub(crate) fn unreachable_tasks<'a>(
     state.tasks_of(framework.id).filter(|task| task.state == TaskState::Unreachable)
 }
 
-/// What tasks and executors of a framework use, by the role that it is allocated to.
+/// What tasks and executors of a framework use, by the role that it is allocated to. A shared volume counts once on
+/// its agent, however many use it.
 pub(crate) fn used_by_framework(state: &State, framework: &Framework) -> BTreeMap<Role, Resources> {
-    let mut used: BTreeMap<Role, Resources> = BTreeMap::new();
+    let mut used: BTreeMap<(AgentId, Role), Resources> = BTreeMap::new();
     for task in state.tasks_of(framework.id).filter(|task| task.holds()) {
-        used.entry(task.role.clone()).or_default().add_all(&task.resources);
+        used.entry((task.agent, task.role.clone())).or_default().add_all(&task.resources);
     }
     let executors = state.executors.values();
     for executor in executors.filter(|it| it.key.framework == framework.id && it.holds) {
-        used.entry(executor.role.clone()).or_default().add_all(&executor.resources);
+        let held = used.entry((executor.key.agent, executor.role.clone())).or_default();
+        held.add_all(&executor.resources);
     }
-    used
+    over_agents(used)
 }
 
-/// What tasks and executors on an agent use, by the role that it is allocated to.
-pub(crate) fn used_on_agent(
-    state: &State,
-    agent: &statemachine::agent::Agent,
-) -> BTreeMap<Role, Resources> {
+/// What tasks and executors on an agent use, by the role that it is allocated to; shared volumes once.
+pub(crate) fn used_on_agent(state: &State, agent: &Agent) -> BTreeMap<Role, Resources> {
     let mut used: BTreeMap<Role, Resources> = BTreeMap::new();
     let tasks = agent.tasks.iter().filter_map(|key| state.tasks.get(key));
     for task in tasks.filter(|task| task.holds()) {
@@ -59,19 +64,28 @@ pub(crate) fn used_on_agent(
     for executor in state.executors_on(agent.id).filter(|executor| executor.holds) {
         used.entry(executor.role.clone()).or_default().add_all(&executor.resources);
     }
+    used.values_mut().for_each(|resources| *resources = resources.distinct());
     used
 }
 
-/// What is offered of some offers, by role.
+/// What is offered of some offers, by role; shared volumes once for each agent.
 pub(crate) fn offered<'a>(
     state: &State,
-    offers: impl IntoIterator<Item = &'a statemachine::OfferId>,
+    offers: impl IntoIterator<Item = &'a OfferId>,
 ) -> BTreeMap<Role, Resources> {
-    let mut offered: BTreeMap<Role, Resources> = BTreeMap::new();
+    let mut offered: BTreeMap<(AgentId, Role), Resources> = BTreeMap::new();
     for offer in offers.into_iter().filter_map(|offer| state.offers.get(offer)) {
-        offered.entry(offer.role.clone()).or_default().add_all(&offer.resources);
+        offered.entry((offer.agent, offer.role.clone())).or_default().add_all(&offer.resources);
     }
-    offered
+    over_agents(offered)
+}
+
+fn over_agents(each: BTreeMap<(AgentId, Role), Resources>) -> BTreeMap<Role, Resources> {
+    let mut by_role: BTreeMap<Role, Resources> = BTreeMap::new();
+    for ((_, role), resources) in each {
+        by_role.entry(role).or_default().add_all(&resources.distinct());
+    }
+    by_role
 }
 
 /// The sum over all roles.

@@ -14,7 +14,9 @@ use statemachine::resources::Resources;
 use statemachine::task::Task;
 use statemachine::{Connection, Role, State};
 
-use super::{active_tasks, offered, unreachable_tasks, used_by_framework, used_on_agent};
+use super::{
+    active_tasks, is_active, offered, unreachable_tasks, used_by_framework, used_on_agent,
+};
 use crate::convert::{
     agent, constraints, framework, maintenance, offer, operation, resources, task, time_info,
 };
@@ -104,7 +106,7 @@ pub(crate) fn framework_alone(it: &Framework) -> get_frameworks::Framework {
     let reregistered = it.reregistered_at.unwrap_or(it.registered_at);
     get_frameworks::Framework {
         framework_info: framework::write(it),
-        active: it.connection.is_active(),
+        active: is_active(it),
         connected: it.connection.is_connected(),
         recovered: matches!(it.connection, Connection::Awaited { .. }),
         registered_time: Some(time_info(it.registered_at)),

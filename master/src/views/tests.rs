@@ -83,7 +83,7 @@ fn frameworks_are_listed_whether_or_not_they_are_connected() {
         assert!(!over.active && !over.connected && over.unregistered_time.is_some());
         (known.connected, known.active, known.recovered)
     };
-    assert_eq!(shown(&world), (false, true, true), "it is awaited");
+    assert_eq!(shown(&world), (false, false, true), "it is awaited");
     let again = world.subscription(Some("c-0000"), &["a"]);
     world.subscribe(again);
     assert_eq!(shown(&world), (true, true, false));

@@ -145,6 +145,17 @@ impl Resources {
         Self(Arc::new(self.iter().filter(|resource| wanted(resource)).cloned().collect()))
     }
 
+    /// What several hold at the same time counts once: of shared resources that are equal, one.
+    #[must_use]
+    pub fn distinct(&self) -> Self {
+        if !self.iter().any(|resource| resource.shared) {
+            return self.clone();
+        }
+        let mut all = self.0.to_vec();
+        all.dedup_by(|next, held| next.shared && next == held);
+        Self(Arc::new(all))
+    }
+
     /// Each as `part` makes it, or not at all. A part is of the same kind as what it is a part of.
     #[must_use]
     pub(crate) fn cut(&self, part: impl FnMut(&Resource) -> Option<Resource>) -> Self {

@@ -93,6 +93,32 @@ fn numbered(resources: &Resources) -> Resources {
     resources.filtered(|resource| !matches!(resource.value, Value::Scalar(_)))
 }
 
+/// semantics 134: where a disk is mounted is no part of what it is; each task may mount it somewhere else.
+#[test]
+fn a_volume_is_the_same_wherever_it_is_mounted() {
+    let here = crate::testing::volume("v", "a", 64);
+    let elsewhere = |it: &Resource| {
+        let disk = it.disk.as_deref().cloned().unwrap_or_default();
+        let disk = Disk { volume: Bytes::from_static(b"elsewhere"), ..disk };
+        Resource { disk: Some(Arc::new(disk)), ..it.clone() }
+    };
+    let there: Resources = here.iter().map(elsewhere).collect();
+    assert!(here.contains(&there));
+    assert!(here.without(&there).is_empty());
+}
+
+/// semantics 174: of what is shared, what several have counts once.
+#[test]
+fn shared_volumes_count_once() {
+    let shared = crate::testing::shared(&crate::testing::volume("v", "a", 64));
+    let mut held = crate::testing::resources("cpus:1;disk:10");
+    for _ in 0..3 {
+        held.add_all(&shared);
+    }
+    assert_eq!(held.scalar(&Name::Disk), Scalar(3 * 64_000 + 10_000));
+    assert_eq!(held.distinct().scalar(&Name::Disk), Scalar(64_000 + 10_000));
+}
+
 proptest! {
     #[test]
     fn the_order_of_adding_does_not_matter(

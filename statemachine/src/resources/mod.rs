@@ -9,6 +9,7 @@ mod ranges;
 mod reservation;
 mod scalar;
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -128,7 +129,7 @@ pub struct Reservation {
 }
 
 /// What makes a disk resource more than space (v1 `Resource.DiskInfo`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Disk {
     /// Where the space lies; none is the agent's root disk.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
@@ -140,6 +141,29 @@ pub struct Disk {
     #[serde(rename = "v", default, skip_serializing_if = "Bytes::is_empty")]
     pub volume: Bytes,
 }
+
+/// A volume is known by its id. Where it is mounted is up to who uses it, and each task may say something else; who made
+/// it need not be said again.
+impl Ord for Disk {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let id = |disk: &'_ Self| disk.persistence.as_ref().map(|it| Arc::clone(&it.id));
+        self.source.cmp(&other.source).then_with(|| id(self).cmp(&id(other)))
+    }
+}
+
+impl PartialOrd for Disk {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Disk {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Disk {}
 
 /// A persistent volume's identity.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use super::resources::flat;
 use super::tasks::TaskView;
 use super::{List, list};
 use crate::convert::{constraints, framework, offer, seconds, task};
-use crate::views::{active_tasks, offered, total, unreachable_tasks, used_by_framework};
+use crate::views::{active_tasks, is_active, offered, total, unreachable_tasks, used_by_framework};
 
 #[derive(Serialize)]
 #[expect(clippy::struct_field_names, reason = "they are the keys that clients know")]
@@ -99,7 +99,7 @@ impl Brief {
             hostname: info.hostname().to_owned(),
             webui_url: info.webui_url().to_owned(),
             name: info.name,
-            active: it.connection.is_active(),
+            active: is_active(it),
             connected: it.connection.is_connected(),
             recovered: matches!(it.connection, Connection::Awaited { .. }),
         }

@@ -65,6 +65,8 @@ struct LeaderInfo<'a> {
     pid: &'a str,
     port: u16,
     hostname: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<&'a DomainInfo>,
 }
 
 /// `/state`, as bytes.
@@ -96,10 +98,11 @@ pub(crate) fn state(state: &State, host: &Host) -> Vec<u8> {
             pid: &host.pid,
             port: host.port,
             hostname: &host.hostname,
+            domain: host.domain.as_ref(),
         },
         cluster: host.cluster.as_deref(),
         log_dir: "",
-        external_log_file: "",
+        external_log_file: host.flags.get("external_log_file").map_or("", String::as_str),
         flags: &host.flags,
         slaves: agents::all(state),
         recovered_slaves: list(recovered),
