@@ -105,6 +105,8 @@ commands! {
     AcknowledgeOperation(crate::operation::Acknowledge),
     /// A framework asks what has become of operations.
     ReconcileOperations(crate::operation::Reconcile),
+    /// Ends of operations are told again to those who do not acknowledge them.
+    RetellOperations(crate::operation::Retell),
     /// An agent reports a task's status.
     Update(crate::task::Update),
     /// A framework has received a status.

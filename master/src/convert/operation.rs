@@ -140,7 +140,7 @@ pub(crate) fn write_status(state: &State, update: &OperationUpdate) -> v1::Opera
 /// An operation that is followed, as operators see it.
 pub(crate) fn write(state: &State, followed: &Followed) -> v1::Operation {
     let framework = state.frameworks.get(&followed.key.framework);
-    let status = write_status(state, &followed.status());
+    let status = write_status(state, &state.operation_status(followed));
     v1::Operation {
         framework_id: framework.map(|framework| (*framework.wire_id).into()),
         agent_id: Some(state.agent_text(followed.agent).into()),

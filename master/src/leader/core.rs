@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use statemachine::cluster::Tick;
+use statemachine::operation::Retell;
 use statemachine::{
     Batch, Command, Context, Effect, Principal, Record, Rejection, Reply, Settings, State, Time,
     decide,
@@ -24,6 +25,8 @@ use crate::metrics::Meter;
 
 /// Batches that may wait for their commit at a time. When so many do, the next one grows instead.
 pub const WINDOW_BATCHES: usize = 8;
+/// How often those who have not acknowledged the end of an operation are looked for.
+const RETELL_INTERVAL_MS: u64 = 10_000;
 
 /// Something to decide, and whom to tell.
 #[derive(Debug)]
@@ -75,6 +78,8 @@ pub struct Core<T> {
     parked: VecDeque<(u64, Release<T>)>,
     wanted: Wanted,
     next_allocation: Time,
+    /// When operations were told again last; none by this leader yet.
+    retold: Option<Time>,
     meter: Arc<Meter>,
 }
 
@@ -89,6 +94,7 @@ impl<T> Core<T> {
             parked: VecDeque::new(),
             wanted: Wanted::All,
             next_allocation: Time(0),
+            retold: None,
             meter: Arc::default(),
         }
     }
@@ -110,7 +116,7 @@ impl<T> Core<T> {
 
     /// Whether a turn without inputs has something to do.
     pub fn is_due(&self, now: Time) -> bool {
-        self.next_allocation <= now || self.is_tick_due(now)
+        self.next_allocation <= now || self.is_tick_due(now) || self.is_retelling_due(now)
     }
 
     /// Decides `inputs` in order, then what time has brought about, then one allocation if
@@ -131,6 +137,11 @@ impl<T> Core<T> {
         if self.is_tick_due(now) {
             self.decide(&mut turn, &Tick.into(), None, None);
         }
+        let since = *self.retold.get_or_insert(now);
+        if self.is_retelling_due(now) {
+            self.retold = Some(now);
+            self.decide(&mut turn, &Retell { since }.into(), None, None);
+        }
         self.allocate(&mut turn);
         self.close(turn)
     }
@@ -144,6 +155,10 @@ impl<T> Core<T> {
 
     fn is_tick_due(&self, now: Time) -> bool {
         self.state.deadlines.get_min().is_some_and(|(at, _)| *at <= now)
+    }
+
+    fn is_retelling_due(&self, now: Time) -> bool {
+        self.retold.is_some_and(|at| now.since_ms(at) >= RETELL_INTERVAL_MS)
     }
 
     fn allocate(&mut self, turn: &mut Turn<T>) {

@@ -70,7 +70,7 @@ impl Fold for OperationsFinished {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{ROLE, world};
+    use super::super::testing::{ROLE, confirm, world};
     use super::super::{Acknowledge, OperationState, Request};
     use super::*;
     use crate::id::FrameworkId;
@@ -87,12 +87,6 @@ mod tests {
 
     fn reserve(id: &str, text: &str) -> Operation {
         Operation::Convert(Request::Reserve(Ok(reserved(&resources(text), ROLE))), Some(id.into()))
-    }
-
-    fn confirm(world: &mut World, directive: u64) {
-        let agent = AgentId(0);
-        let session = world.state.agents[&agent].session().expect("connected");
-        world.must(Confirm { agent, session, directive: EventNumber(directive) });
     }
 
     /// What the framework was told of its operations: state, and whether it is to be acknowledged.

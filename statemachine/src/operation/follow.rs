@@ -100,7 +100,7 @@ impl Followed {
     }
 
     /// Its newest status.
-    pub fn status(&self) -> OperationUpdate {
+    pub(crate) fn status(&self) -> OperationUpdate {
         let finished = self.finished_at.is_some();
         let is_news = finished && !self.kind.is_speculative();
         OperationUpdate {
@@ -113,6 +113,14 @@ impl Followed {
 }
 
 impl State {
+    /// What frameworks and operators are told of an operation: one that waits for an agent out of reach is that, too.
+    pub fn operation_status(&self, followed: &Followed) -> OperationUpdate {
+        let agent = self.agents.get(&followed.agent);
+        let is_away = agent.is_some_and(|agent| agent.unreachable_since.is_some());
+        let waits = followed.finished_at.is_none();
+        if is_away && waits { followed.unreachable() } else { followed.status() }
+    }
+
     /// The operations of a framework that have an id, by that.
     pub fn operations_of(&self, framework: FrameworkId) -> impl Iterator<Item = &Arc<Followed>> {
         let first = OperationKey { framework, operation: "".into() };

@@ -17,6 +17,7 @@ mod reconcile;
 mod refuse;
 mod reserve;
 mod resize;
+mod retell;
 mod unreserve;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use operate::Operate;
 pub use reconcile::{Question, Reconcile};
 pub use refuse::OperationRefused;
 pub(crate) use refuse::refuse;
+pub use retell::Retell;
 
 use crate::agent::Agent;
 use crate::capability;
@@ -271,13 +273,13 @@ mod tests {
 mod testing {
     //! An agent, a framework in role `eng/web` that may do all things, and one ACCEPT.
 
-    use super::OperationState;
+    use super::{Confirm, OperationState};
     use crate::capability::framework as capability;
     use crate::effect::FrameworkMessage;
     use crate::offer::Operation;
     use crate::resources::Resources;
     use crate::testing::{World, resources};
-    use crate::{AgentId, FrameworkId};
+    use crate::{AgentId, EventNumber, FrameworkId};
 
     /// The role of the framework.
     pub(super) const ROLE: &str = "eng/web";
@@ -298,6 +300,13 @@ mod testing {
         description.capabilities = description.capabilities.with(capability::SHARED_RESOURCES);
         description.principal = principal.map(Into::into);
         world.subscribe(subscribe)
+    }
+
+    /// The agent has done as it was told, up to there.
+    pub(super) fn confirm(world: &mut World, directive: u64) {
+        let agent = AgentId(0);
+        let session = world.state.agents[&agent].session().expect("connected");
+        world.must(Confirm { agent, session, directive: EventNumber(directive) });
     }
 
     pub(super) fn total(world: &World) -> Resources {

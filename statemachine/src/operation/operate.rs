@@ -6,9 +6,9 @@ use crate::command::Decide;
 use crate::draft::{Draft, Reply};
 use crate::id::{AgentId, OfferId};
 use crate::offer::{OffersRescinded, refuse};
-use crate::quota::passed_limit;
+use crate::quota::{counts, passed_limit};
 use crate::rejection::Rejection;
-use crate::resources::Resources;
+use crate::resources::{Quantities, Resources, Scalar};
 use crate::state::State;
 
 /// `RESERVE_RESOURCES`, `CREATE_VOLUMES` and their like (semantics 166 to 168).
@@ -39,7 +39,7 @@ impl Decide for Operate {
             let what = format!("{consumed} is not free on agent {}", state.agent_text(agent.id));
             Rejection::Conflict(what.into())
         })?;
-        check_limits(state, &agent, &offers, &plan)?;
+        let offers = keep_limits(state, agent.id, offers, &plan)?;
         take_back(draft, offers);
         let mut stock = Stock { agent: agent.id, rest, converted: Resources::default() };
         let agent = agent.id;
@@ -51,28 +51,40 @@ impl Decide for Operate {
     }
 }
 
-/// No role has more than its limit for it (gaps 56).
-fn check_limits(
+/// No role has more than its limit for it (gaps 56). What is only offered to a role is taken back for that: these
+/// offers come on top of those whose resources are needed.
+fn keep_limits(
     state: &State,
-    agent: &Agent,
-    taken_back: &[OfferId],
+    agent: AgentId,
+    mut offers: Vec<OfferId>,
     plan: &Plan,
-) -> Result<(), Rejection> {
+) -> Result<Vec<OfferId>, Rejection> {
     if state.quotas.is_empty() {
-        return Ok(());
+        return Ok(offers);
     }
     let mut after = state.clone();
-    for offer in taken_back {
+    for offer in &offers {
         after.lift(*offer);
     }
-    after.alter_agent(agent.id, |agent| plan.carry_out(&mut agent.total));
-    match passed_limit(state, &after) {
-        None => Ok(()),
-        Some(passed) => {
-            let name = state.agent_text(agent.id);
-            Err(Rejection::Conflict(format!("operation on agent {name}: {passed}").into()))
+    after.alter_agent(agent, |agent| plan.carry_out(&mut agent.total));
+    while let Some(passed) = passed_limit(state, &after) {
+        let mut excess = passed.consumed.0 - passed.limit.0;
+        let had = offers.len();
+        for offer in state.offers.values().filter(|it| it.role.is_within(&passed.role)) {
+            let counted = Quantities::of(offer.resources.iter().filter(|it| counts(it)));
+            let counted = counted.get(&passed.name);
+            if excess > 0 && counted > Scalar(0) && after.offers.contains_key(&offer.id) {
+                after.lift(offer.id);
+                offers.push(offer.id);
+                excess -= counted.0;
+            }
+        }
+        if offers.len() == had {
+            let name = state.agent_text(agent);
+            return Err(Rejection::Conflict(format!("operation on agent {name}: {passed}").into()));
         }
     }
+    Ok(offers)
 }
 
 /// The offers to rescind, one by one, until all that is needed is free, and what is free then; none
@@ -115,6 +127,8 @@ mod tests {
     use super::super::testing::{ROLE, total, world};
     use super::*;
     use crate::effect::{Directive, Effect};
+    use crate::quota::{Before, Quota, SetQuotas};
+    use crate::resources::Name;
     use crate::testing::{World, plus, reserved, resources, volume};
 
     fn operate(world: &mut World, request: Request) -> Result<Reply, Rejection> {
@@ -135,6 +149,22 @@ mod tests {
         operate(&mut world, Request::Destroy(Ok(volume("v", "db", 64)))).expect("done");
         operate(&mut world, Request::Unreserve(Ok(some.clone()))).expect("done");
         assert!(!total(&world).contains(&some));
+    }
+
+    /// semantics 168; gaps 56, 60: what is only offered is not in the way of a reservation either.
+    #[test]
+    fn offers_that_fill_a_limit_are_taken_back() {
+        let (mut world, framework) = world();
+        let limits = [(Name::Cpus, Scalar(2000))].into();
+        let quota = Quota { limits, ..Quota::default() };
+        let quotas = vec![(ROLE.into(), quota)];
+        world.must(SetQuotas { quotas, force: false, before: Before::Any });
+        world.allocate();
+        assert!(!world.offers(framework).is_empty());
+        let some = |text: &str| Request::Reserve(Ok(reserved(&resources(text), ROLE)));
+        operate(&mut world, some("cpus:2")).expect("nothing of the limit is used");
+        let refused = operate(&mut world, some("cpus:0.5")).expect_err("beyond the limit");
+        assert!(refused.to_string().contains("cpus:2.5"), "{refused}");
     }
 
     /// gaps 30

@@ -34,7 +34,7 @@ impl Decide for Reconcile {
             return Err(Rejection::FrameworkUnknown);
         }
         let answers: Vec<OperationUpdate> = if self.operations.is_empty() {
-            state.operations_of(self.framework).map(|followed| followed.status()).collect()
+            state.operations_of(self.framework).map(|it| state.operation_status(it)).collect()
         } else {
             self.operations.iter().map(|question| answer(state, self.framework, question)).collect()
         };
@@ -50,7 +50,7 @@ impl Decide for Reconcile {
 fn answer(state: &State, framework: FrameworkId, question: &Question) -> OperationUpdate {
     let key = OperationKey { framework, operation: question.operation.clone() };
     if let Some(followed) = state.operations.get(&key) {
-        return followed.status();
+        return state.operation_status(followed);
     }
     let agent = question.agent;
     let is_gone = agent.is_some_and(|agent| state.gone_agents.contains_key(&agent));
@@ -103,6 +103,27 @@ mod tests {
         let pending = ("o", OperationState::Pending);
         check(&[], &[pending]);
         check(&["o", "never"], &[pending, ("never", OperationState::Unknown)]);
+    }
+
+    /// semantics 218
+    #[test]
+    fn an_operation_that_waits_for_an_agent_out_of_reach_is_unreachable() {
+        let (mut world, framework) = world();
+        let reserve = Request::Reserve(Ok(reserved(&resources("cpus:1"), ROLE)));
+        world.operate(framework, vec![Operation::Convert(reserve, Some("o".into()))]);
+        world.disconnect(AgentId(0));
+        world.pass_ms(600_000);
+        world.sent();
+        let question = Question { operation: "o".into(), agent: Some(AgentId(0)) };
+        for operations in [Vec::new(), vec![question]] {
+            world.must(Reconcile { framework, operations });
+            match &world.told(framework)[..] {
+                [FrameworkMessage::OperationUpdated(it)] => {
+                    assert_eq!((it.state, it.update), (OperationState::Unreachable, None));
+                }
+                told => panic!("not one answer: {told:?}"),
+            }
+        }
     }
 
     /// semantics 218: what is not known depends on the agent that is named.
