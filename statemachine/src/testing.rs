@@ -329,7 +329,8 @@ impl World {
     /// A framework acknowledges the update named `number`.
     pub fn acknowledge(&mut self, framework: FrameworkId, task: &str, number: u8) {
         let update = UpdateId([number; 16]);
-        let agent = Some(AgentId(0));
+        let key = crate::TaskKey { framework, task: task.into() };
+        let agent = self.state.tasks.get(&key).map(|task| task.agent);
         self.must(task::Acknowledge { framework, agent, task: task.into(), update });
     }
 }

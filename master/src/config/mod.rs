@@ -49,6 +49,10 @@ pub struct Config {
     /// Directory of this master's journal: empty at first, and this master's alone.
     #[arg(long, alias = "work_dir", env = "MESOLITH_WORK_DIR")]
     pub work_dir: PathBuf,
+    /// File that this master's log goes to, if something writes one: it is shown as `/master/log` by `/files/read`
+    /// and READ_FILE.
+    #[arg(long, alias = "external_log_file", env = "MESOLITH_EXTERNAL_LOG_FILE")]
+    pub external_log_file: Option<PathBuf>,
     /// All founding masters, this one among them, as host:port,host:port,…; alone by default.
     #[arg(long, env = "MESOLITH_MASTERS", value_delimiter = ',')]
     pub masters: Vec<String>,
@@ -110,7 +114,7 @@ pub struct Config {
     /// Weights of roles, as role=weight,role=weight.
     #[arg(long, env = "MESOLITH_WEIGHTS")]
     pub weights: Option<Weights>,
-    /// Whether frameworks may run tasks as root.
+    /// Whether frameworks whose user is root may subscribe. Commands may name a user of their own all the same.
     #[arg(long, alias = "root_submissions", env = "MESOLITH_ROOT_SUBMISSIONS",
           default_value_t = true, action = clap::ArgAction::Set)]
     pub root_submissions: bool,
@@ -292,6 +296,10 @@ impl Config {
                 self.agent_removal_rate_limit.map(|rate| rate.to_string()),
             ),
             ("cluster", self.cluster.clone()),
+            (
+                "external_log_file",
+                self.external_log_file.as_ref().map(|file| file.display().to_string()),
+            ),
             ("hostname", self.hostname.clone()),
             ("advertise_ip", self.advertise_ip.map(|ip| ip.to_string())),
             ("advertise_port", self.advertise_port.map(|port| port.to_string())),

@@ -51,6 +51,7 @@ fn asked(state: &State, event: &Event) -> Wanted {
     match event {
         Event::FrameworkSubscribed(_)
         | Event::FrameworkResubscribed(_)
+        | Event::FrameworkDisconnected(_)
         | Event::FrameworkRemoved(_)
         | Event::FrameworkUpdated(_)
         | Event::WeightsUpdated(_)
@@ -76,7 +77,7 @@ fn asked(state: &State, event: &Event) -> Wanted {
 #[cfg(test)]
 mod tests {
     use statemachine::agent::Deactivate;
-    use statemachine::framework::{Revive, Suppress};
+    use statemachine::framework::{Disconnect, Revive, Suppress};
     use statemachine::maintenance::{Machine, Unavailability, UpdateSchedule, Window};
     use statemachine::offer::Decline;
     use statemachine::testing::World;
@@ -133,6 +134,8 @@ mod tests {
         let (framework, roles) = (FRAMEWORK, Vec::new);
         check(world, |world| _ = world.must(Suppress { framework, roles: roles() }), &nothing);
         check(world, |world| _ = world.must(Revive { framework, roles: roles() }), &all);
+        let session = world.state.frameworks[&FRAMEWORK].session().expect("connected");
+        check(world, |world| _ = world.must(Disconnect { framework, session }), &all);
         check(world, |world| world.disconnect(AGENT), &nothing);
         check(world, come_back, &of);
         check(world, schedule, &all);

@@ -341,6 +341,12 @@ impl Fold for AgentReregistered {
             return;
         };
         let was_unreachable = agent.unreachable_since.is_some();
+        let (before, after) = (&agent.description, &self.description);
+        let is_another = (&before.attributes, &before.domain) != (&after.attributes, &after.domain);
+        if is_another {
+            // whoever refused it did not refuse what it is now (surface 5)
+            state.book.filters.clear_agent(self.id);
+        }
         if agent.firm() != self.total {
             state.rescind_agent(self.id, effects);
         }

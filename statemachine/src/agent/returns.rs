@@ -1,9 +1,10 @@
 //! Tests of agents that go, stay away and come back, as frameworks and operators see it.
 
-use super::{ExecutorReport, Register, TaskReport, Unregister};
+use super::{Attribute, ExecutorReport, Register, TaskReport, Unregister};
 use crate::effect::{Directive, Effect, FrameworkMessage, OperatorMessage};
 use crate::framework::Teardown;
 use crate::id::{AgentId, FrameworkId};
+use crate::offer::Decline;
 use crate::status::{Reason, Source, Status, TaskState};
 use crate::testing::{World, told_states};
 
@@ -108,6 +109,25 @@ fn a_task_is_told_of_anew_only_if_it_was_out_of_reach() {
     let status = only(&mut world, framework);
     assert_eq!((status.state, status.source), (TaskState::Running, Source::Master));
     assert_eq!((status.reason, status.update), (Some(Reason::AGENT_REREGISTERED), None));
+}
+
+/// surface 5: with other attributes it is not what was refused.
+#[test]
+fn refusals_of_an_agent_end_with_its_attributes() {
+    let (mut world, framework) = running(true);
+    world.allocate();
+    let offers = world.offers(framework);
+    world.must(Decline { framework, offers, refuse_seconds: Some(1e6) });
+    for (attributes, left) in [(Vec::new(), 1), (vec![rack("one")], 0)] {
+        let mut hello = back(&mut world);
+        hello.description.attributes = attributes;
+        world.must(hello);
+        assert_eq!(world.state.book.filters.len(), left);
+    }
+}
+
+fn rack(text: &str) -> Attribute {
+    Attribute { name: "rack".into(), text: Some(text.into()) }
 }
 
 /// semantics 225; gaps 7

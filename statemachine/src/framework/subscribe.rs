@@ -105,7 +105,7 @@ pub(super) fn check_description(
 ) -> Result<(), Rejection> {
     if &*description.user == "root" && !context.settings.root_submissions {
         return Err(Rejection::FrameworkInvalid(
-            "user 'root' may not run tasks here (--root_submissions=false)".into(),
+            "frameworks of user 'root' may not subscribe here (--root_submissions=false)".into(),
         ));
     }
     check_roles(&description.roles)

@@ -43,7 +43,9 @@ impl Decide for Acknowledge {
             return Err(Rejection::FrameworkUnknown);
         };
         let key = TaskKey { framework: self.framework, task: self.task.clone() };
-        let pending = state.tasks.get(&key).and_then(|task| task.pending.as_ref());
+        // one that names another agent means another task, which may have had the same id (semantics 194)
+        let named = state.tasks.get(&key).filter(|task| self.agent == Some(task.agent));
+        let pending = named.and_then(|task| task.pending.as_ref());
         if pending.and_then(|pending| pending.update) == Some(self.update) {
             draft.record(TaskAcknowledged { key, update: self.update });
             return Ok(Reply::Done);

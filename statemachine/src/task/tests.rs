@@ -81,6 +81,11 @@ fn an_acknowledgement_does_not_need_its_agent() {
         world.must(Acknowledge { framework, agent, task, update });
         assert_eq!(world.sent(), [], "{agent:?}");
     }
+    for agent in [None, Some(AgentId(7))] {
+        let (task, update) = ("t".into(), UpdateId([1; 16]));
+        world.must(Acknowledge { framework, agent, task, update });
+        assert_eq!(world.state.tasks.len(), 1, "{agent:?} never had it");
+    }
     world.acknowledge(framework, "t", 1);
     assert!(world.state.tasks.is_empty(), "it is over and its framework knows");
     let back = world.hello(Some(AGENT), "cpus:4;mem:4096");
