@@ -22,6 +22,7 @@ mod api;
 mod clock;
 mod confirmed;
 mod convert;
+mod desk;
 mod effects;
 mod form;
 mod master;

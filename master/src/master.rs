@@ -9,8 +9,10 @@ use statemachine::{Command, Rejection, Reply, Session, Time};
 use tokio::sync::Semaphore;
 
 use crate::admission::Admission;
+use crate::api::read::Written;
 use crate::config::Config;
 use crate::confirmed::Confirmed;
+use crate::desk::Desk;
 use crate::leader::{Inbox, SubmitError};
 use crate::metrics::Counters;
 use crate::replica::Reader;
@@ -31,6 +33,8 @@ pub(crate) struct Master {
     pub(crate) admission: Admission,
     /// How far agents have done as they were told.
     pub(crate) confirmed: Confirmed,
+    /// Where long answers are written.
+    pub(crate) desk: Desk<Written>,
     /// Room for those who listen to events.
     pub(crate) listeners: Arc<Semaphore>,
     pub(crate) started: Time,

@@ -14,6 +14,7 @@ use crate::admission::Admission;
 use crate::clock;
 use crate::config::{Config, QuorumError};
 use crate::confirmed::Confirmed;
+use crate::desk::Desk;
 use crate::effects;
 use crate::form::{self, FormError};
 use crate::leader::{Shell, WINDOW_BATCHES, inbox, lead};
@@ -171,6 +172,7 @@ fn start(
         counters,
         admission: Admission::new(config.rate_limits.as_ref()),
         confirmed: Confirmed::default(),
+        desk: Desk::of_this_machine(),
         listeners: Arc::new(Semaphore::new(config.max_operator_event_stream_subscribers as usize)),
         started: clock::wall(),
     });

@@ -250,3 +250,37 @@ async fn of_too_many_watchers_the_oldest_goes() {
         watcher.expect("FRAMEWORK_ADDED").await;
     }
 }
+
+/// semantics 268, 285; surface 21: a master shows the log that it is told of, and nothing else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_shows_its_log() {
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(log.path(), "0123456789").expect("written");
+    let flag = format!("--external_log_file={}", log.path().display());
+    let cluster = Cluster::start_with(1, &[&flag]).await;
+    let address = cluster.leader().await;
+    for prefix in ["", "/master"] {
+        let shown = get(&address, &format!("{prefix}/files/debug")).await.json();
+        assert_eq!(shown, json!({"/master/log": log.path().display().to_string()}));
+    }
+    let check = async |query: &str, status: u16, expected: &str| {
+        let answer = get(&address, &format!("/files/{query}")).await;
+        assert_eq!((answer.status, answer.text()), (status, expected.to_owned()), "{query}");
+    };
+    let log_name = "path=/master/log";
+    check(&format!("read?{log_name}"), 200, r#"{"data":"","offset":10}"#).await;
+    check(&format!("read?{log_name}&offset=8"), 200, r#"{"data":"89","offset":8}"#).await;
+    let wrapped = r#"f({"data":"0","offset":0})"#;
+    check(&format!("read?{log_name}&offset=0&length=1&jsonp=f"), 200, wrapped).await;
+    check(&format!("download?{log_name}"), 200, "0123456789").await;
+    check(&format!("browse?{log_name}"), 404, "").await;
+    check("read", 400, "Expecting 'path=value' in query.").await;
+    check("read?path=/etc/passwd&offset=0", 404, "").await;
+    check("download?path=/master/log/../x", 404, "").await;
+    let call = json!({"type": "READ_FILE", "read_file": {"path": "/master/log", "offset": 7}});
+    let read = operator(&address, &call).await.json();
+    assert_eq!(read["read_file"], json!({"size": 10, "data": "Nzg5"}));
+    let call = json!({"type": "LIST_FILES", "list_files": {"path": "/"}});
+    assert_eq!(operator(&address, &call).await.status, 404);
+    assert_eq!(get(&address, "/state").await.json()["external_log_file"], flag[20..]);
+}

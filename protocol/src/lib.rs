@@ -1,7 +1,7 @@
 //! The Mesos v1 messages as JSON and protobuf, RecordIO, and our own agent and master RPC.
 //!
 //! Everything here is mechanical: no decision about a cluster is taken in this crate. It does no
-//! I/O either, save what TLS needs: its files, and the first bytes of a connection.
+//! I/O either, save what TLS needs (its files, and the first bytes of a connection) and files that are shown.
 
 pub mod json;
 pub mod jsonp;
@@ -15,6 +15,7 @@ pub mod build_info;
 pub mod domain;
 pub mod duration_text;
 pub mod explanation;
+pub mod files;
 pub mod id;
 pub mod resource;
 pub mod role;

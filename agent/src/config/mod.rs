@@ -123,6 +123,11 @@ pub struct Config {
     #[arg(long, env = "MESOLITH_RECONFIGURATION_POLICY", default_value = "equal")]
     pub reconfiguration_policy: ReconfigurationPolicy,
 
+    /// File that this agent's log goes to, if something writes one: it is shown as `/slave/log` by `/files/read` and
+    /// READ_FILE
+    #[arg(long, env = "MESOLITH_EXTERNAL_LOG_FILE")]
+    pub external_log_file: Option<PathBuf>,
+
     /// How long the sandboxes of ended containers are kept at most; less when the disk fills
     #[arg(
         long,
@@ -296,6 +301,7 @@ impl Config {
             ("hostname", self.hostname.clone()),
             ("advertise_ip", self.advertise_ip.map(|ip| ip.to_string())),
             ("advertise_port", self.advertise_port.map(|port| port.to_string())),
+            ("external_log_file", self.external_log_file.as_ref().map(path)),
             ("launcher_exe", self.launcher_exe.as_ref().map(path)),
         ];
         flags.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
@@ -343,7 +349,7 @@ mod tests {
         use clap::CommandFactory;
         let config = parse(
             "--master a:1 --work_dir /w --hostname h --advertise_ip 1.2.3.4 --advertise_port 5 \
-             --launcher_exe /l --oversubscribed_resources cpus:1 --load_threshold_5min 1 \
+             --launcher_exe /l --external_log_file /e --oversubscribed_resources cpus:1 --load_threshold_5min 1 \
              --load_threshold_15min 1 --ssl_cert_file /c --ssl_key_file /k --ssl_ca_file /a \
              --ssl_support_downgrade --isolation cgroups/cpu --launcher posix \
              --domain {\"fault_domain\":{\"region\":{\"name\":\"eu\"},\"zone\":{\"name\":\"z\"}}}",

@@ -160,6 +160,7 @@ async fn route(api: &Api, request: Request<Incoming>) -> Reply {
         () if is("/system/stats.json") => reply::view(&metrics::system(), &query),
         () if is("/files/browse") => files::browse(api, &query).await,
         () if is("/files/read") => files::read(api, &query).await,
+        () if is("/files/debug") => reply::view(&files::debug(api), &query),
         () if is("/files/download") => return files::download(api, &query).await,
         () => reply::not_found(),
     };

@@ -11,7 +11,7 @@ use protocol::{build_info, jsonp};
 use statemachine::State;
 
 use super::body::{Body, Refusal, json, redirect, status, whole};
-use super::read::{self, Seen};
+use super::read;
 use super::route::{Endpoint, parameter};
 use super::{leader, maintenance, operator, outcome, quota, resource_calls, weights};
 use crate::convert::seconds;
@@ -30,13 +30,13 @@ pub(super) async fn answer(
     parts: &Parts,
     body: &Bytes,
 ) -> Result<Response<Body>, Refusal> {
-    let seen = match endpoint {
+    match endpoint {
         // what every master answers itself (semantics 319)
         Endpoint::Health => return Ok(status(StatusCode::OK)),
         Endpoint::Redirect => {
             return Ok(redirect(&format!("//{}", leader::leader(master)?)));
         }
-        Endpoint::Version | Endpoint::Flags | Endpoint::MetricsSnapshot => Seen::now(master),
+        Endpoint::Version | Endpoint::Flags | Endpoint::MetricsSnapshot => {}
         Endpoint::MaintenanceSchedule
         | Endpoint::MaintenanceStatus
         | Endpoint::MachineDown
@@ -67,16 +67,15 @@ pub(super) async fn answer(
             leader::readable(master, &parts.uri)?;
             return outcome::answer(master, parts.uri.query().unwrap_or_default()).await;
         }
-        _ => read::seen(master, parts).await?,
-    };
+        _ => drop(read::seen(master, parts).await?),
+    }
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let function = parameter(&query, jsonp::PARAMETER);
-    let (asked, known) = (master.clone(), seen.clone());
-    let written =
-        tokio::task::spawn_blocking(move || write((&asked, known.state()), endpoint, &query));
-    let written = written
-        .await
-        .map_err(|error| Refusal::Unavailable(format!("the view could not be written: {error}")))?;
+    let subject = format!("{endpoint:?} with '{query}'");
+    let write =
+        move |master: &Master, state: &State| Some(write((master, state), endpoint, &query).into());
+    let (seen, written) = read::view(master, subject, write).await?;
+    let written = written.unwrap_or_default();
     let Some(function) = function else { return Ok(seen.mark(json(written))) };
     let wrapped = jsonp::wrap(&function, &written);
     let wrapped = wrapped.map_err(|error| Refusal::BadRequest(error.to_string()))?;

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
@@ -11,12 +10,18 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Body as _;
 
 use super::body::{Body, boxed};
+use super::read;
+use crate::master::Master;
 
 /// Smaller answers are sent as they are.
 const PACKED_BYTES_MIN: u64 = 1024;
 
 /// Packs the body of an answer, unless it is small, a stream, or not wanted so.
-pub(super) async fn compress(request: &HeaderMap, response: Response<Body>) -> Response<Body> {
+pub(super) async fn compress(
+    master: &Master,
+    request: &HeaderMap,
+    response: Response<Body>,
+) -> Response<Body> {
     let size = response.body().size_hint().exact();
     if size.is_none_or(|bytes| bytes < PACKED_BYTES_MIN) || !takes_gzip(request) {
         return response;
@@ -26,9 +31,11 @@ pub(super) async fn compress(request: &HeaderMap, response: Response<Body>) -> R
     let Ok(collected) = body.collect().await else {
         return Response::from_parts(parts, super::body::empty());
     };
-    let packed = tokio::task::spawn_blocking(move || pack(&collected.to_bytes()));
-    match packed.await {
-        Ok(Ok(packed)) => {
+    let whole = collected.to_bytes();
+    // what many are answered with lies at one place, and is packed once for those who wait for that
+    let subject = format!("{} bytes at {:p}", whole.len(), whole.as_ptr());
+    match read::text(master, subject, move || pack(&whole).unwrap_or_default()).await {
+        Ok(packed) if !packed.is_empty() => {
             parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             parts.headers.remove(CONTENT_LENGTH);
             Response::from_parts(parts, boxed(Full::new(packed)))
@@ -37,10 +44,10 @@ pub(super) async fn compress(request: &HeaderMap, response: Response<Body>) -> R
     }
 }
 
-fn pack(body: &[u8]) -> std::io::Result<Bytes> {
+fn pack(body: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
     encoder.write_all(body)?;
-    encoder.finish().map(Bytes::from)
+    encoder.finish()
 }
 
 fn takes_gzip(request: &HeaderMap) -> bool {

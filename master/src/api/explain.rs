@@ -25,15 +25,14 @@ pub(super) async fn answer(master: &Arc<Master>, parts: &Parts) -> Result<Respon
     let question = question.map_err(Refusal::BadRequest)?;
     let settings = Arc::new(master.config.settings());
     // a cycle over the whole cluster takes a while
-    let written = tokio::task::spawn_blocking(move || {
+    let query = parts.uri.query().unwrap_or_default();
+    let subject = format!("/explain?{query} at {}", seen.index());
+    let write = move || {
         let context = Context { now: clock::wall(), seed: 0, principal: None, settings };
         let answers = explain(asked.state(), &context, &question);
         to_vec(&explanation::write(asked.state(), &question, &answers, context.now))
-    });
-    let written = written.await.map_err(|error| {
-        Refusal::Unavailable(format!("the explanation could not be written: {error}"))
-    })?;
-    Ok(seen.mark(json(written)))
+    };
+    Ok(seen.mark(json(read::text(master, subject, write).await?)))
 }
 
 fn question_of(state: &State, query: &str) -> Result<Question, String> {

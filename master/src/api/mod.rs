@@ -6,6 +6,7 @@ mod classic;
 mod compress;
 mod events;
 mod explain;
+mod files;
 #[cfg(test)]
 mod garbage;
 mod leader;
@@ -14,7 +15,7 @@ mod operator;
 mod outcome;
 mod prometheus;
 mod quota;
-mod read;
+pub(crate) mod read;
 mod resource_calls;
 mod route;
 mod scheduler;
@@ -48,7 +49,7 @@ pub(crate) async fn answer(master: Arc<Master>, request: Request<Incoming>) -> R
     let _answering = master.counters.requests.enter();
     let mut answered = dispatch(&master, &parts, body).await.unwrap_or_else(Refusal::into_response);
     read::mark_now(&master, &mut answered);
-    let mut answered = compress::compress(&parts.headers, answered).await;
+    let mut answered = compress::compress(&master, &parts.headers, answered).await;
     if is_head {
         behead(&mut answered);
     }
@@ -77,6 +78,9 @@ async fn dispatch(
         Route::Explain => explain::answer(master, parts).await,
         Route::Prometheus => prometheus::answer(master).await,
         Route::Events => events::answer(master, parts.uri.query().unwrap_or_default()),
+        Route::Files(endpoint) => {
+            files::answer(master, endpoint, parts.uri.query().unwrap_or_default()).await
+        }
         Route::Classic(endpoint) => classic::answer(master, endpoint, parts, &body).await,
     }
 }

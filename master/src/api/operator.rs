@@ -19,9 +19,9 @@ use statemachine::{Rejection, State, framework};
 use tokio::sync::oneshot;
 
 use super::body::{Body, Refusal, status, whole};
-use super::read::{self, Seen};
+use super::read;
 use super::scheduler::{accepted, read_call};
-use super::{agent_calls, leader, maintenance, quota, resource_calls, stream, weights};
+use super::{agent_calls, files, leader, maintenance, quota, resource_calls, stream, weights};
 use crate::convert::{self, resources, seconds};
 use crate::effects::{HEARTBEAT_SECONDS, record};
 use crate::leader::Ticket;
@@ -35,7 +35,7 @@ pub(super) async fn answer(
     parts: &Parts,
     body: Bytes,
 ) -> Result<Response<Body>, Refusal> {
-    let seen = read::seen(master, parts).await?;
+    read::seen(master, parts).await?;
     let call: Call = read_call(parts, &body)?;
     let r#type = check(&call).map_err(|fault| {
         Refusal::BadRequest(format!("Failed to validate master::Call: {fault}"))
@@ -77,8 +77,14 @@ pub(super) async fn answer(
             let term = leader::leading(master, &parts.uri)?;
             agent_calls::answer(master, term, call).await
         }
-        _ => view(master, &seen, r#type, content_type).await,
+        Type::ListFiles => Ok(written(content_type, &files::list(master, call).await?)),
+        Type::ReadFile => Ok(written(content_type, &files::read(master, call).await?)),
+        _ => view(master, r#type, content_type).await,
     }
+}
+
+fn written(content_type: ContentType, answer: &Answer) -> Response<Body> {
+    whole(content_type.as_str(), content_type.encode(answer))
 }
 
 /// Checks that a call has the part that its type needs, even when that is empty (semantics 308).
@@ -137,22 +143,19 @@ pub(super) async fn teardown(
 /// Answers from the committed state, off the threads that serve.
 async fn view(
     master: &Arc<Master>,
-    seen: &Seen,
     r#type: Type,
     content_type: ContentType,
 ) -> Result<Response<Body>, Refusal> {
-    let (asked, known) = (master.clone(), seen.clone());
-    let written = tokio::task::spawn_blocking(move || {
-        look(&asked, known.state(), r#type).map(|answer| content_type.encode(&answer))
-    });
-    let written = written.await;
     let name = r#type.as_str_name();
-    match written {
-        Ok(Some(body)) => Ok(seen.mark(whole(content_type.as_str(), body))),
-        Ok(None) => {
+    let subject = format!("{name} as {}", content_type.as_str());
+    let write = move |master: &Master, state: &State| {
+        look(master, state, r#type).map(|answer| content_type.encode(&answer).into())
+    };
+    match read::view(master, subject, write).await? {
+        (seen, Some(body)) => Ok(seen.mark(whole(content_type.as_str(), body))),
+        (_, None) => {
             Err(Refusal::NotImplemented(format!("{name} is not supported by this version")))
         }
-        Err(error) => Err(Refusal::Unavailable(format!("{name} could not be answered: {error}"))),
     }
 }
 
@@ -282,8 +285,10 @@ async fn subscribe(
     submitted.map_err(|_| leader::lost())?;
     let state = receiver.await.map_err(|_| leader::lost())?;
     let heartbeat = record(content_type, &operator::of_type(event::Type::Heartbeat));
-    let first = tokio::task::spawn_blocking(move || begin(&state, content_type)).await;
-    let first = first.map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    // those who come at the same moment begin with the same
+    let (number, name) = (state.cluster.events.0, content_type.as_str());
+    let subject = format!("SUBSCRIBE at {number} as {name}");
+    let first = read::text(master, subject, move || begin(&state, content_type)).await?;
     let first = [first, heartbeat.clone()];
     Ok(stream::response(master, opened, content_type, (first, heartbeat)))
 }

@@ -114,7 +114,12 @@ pub(super) async fn accepted(master: &Master, told: Told, wait: Duration) -> Res
 
 /// `GET /outcome?operation=NAME&wait=30secs`.
 pub(super) async fn answer(master: &Master, query: &str) -> Result<Response<Body>, Refusal> {
-    let text = parameter(query, "operation").unwrap_or_default();
+    let text = parameter(query, "operation").filter(|text| !text.is_empty());
+    let text = text.ok_or_else(|| {
+        Refusal::BadRequest(
+            "Expecting 'operation=name' in query, as 'Mesolith-Operation' has it".to_owned(),
+        )
+    })?;
     let told = read_name(master, &text)
         .ok_or_else(|| Refusal::Unknown(format!("No operation found with name '{text}'")))?;
     let wait = match parameter(query, "wait") {

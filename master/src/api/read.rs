@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Response};
@@ -26,9 +27,57 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// The committed state at one index.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     newest: Arc<Frozen>,
     index: u64,
+}
+
+/// What comes of one answer that is written for all who ask for the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    /// From what, if that was not given.
+    seen: Option<Seen>,
+    /// None if there is no such answer.
+    body: Option<Bytes>,
+}
+
+impl Written {
+    fn plain(body: impl Into<Bytes>) -> Self {
+        Self { seen: None, body: Some(body.into()) }
+    }
+}
+
+/// Writes what is asked for, from what is newest by then; once for all who wait for the same `subject`.
+pub(super) async fn view(
+    master: &Arc<Master>,
+    subject: String,
+    write: impl FnOnce(&Master, &State) -> Option<Bytes> + Send + 'static,
+) -> Result<(Seen, Option<Bytes>), Refusal> {
+    let (asked, what) = (Arc::clone(master), subject.clone());
+    let write = move || {
+        let seen = Seen::now(&asked);
+        let body = write(&asked, seen.state());
+        Written { seen: Some(seen), body }
+    };
+    match master.desk.write(subject, write).await {
+        Some(Written { seen: Some(seen), body }) => Ok((seen, body)),
+        _ => Err(unwritten(&what)),
+    }
+}
+
+/// Writes what is made from nothing but what `subject` names, once for all who wait for it.
+pub(super) async fn text<B: Into<Bytes>>(
+    master: &Master,
+    subject: String,
+    write: impl FnOnce() -> B + Send + 'static,
+) -> Result<Bytes, Refusal> {
+    let what = subject.clone();
+    let written = master.desk.write(subject, || Written::plain(write())).await;
+    written.and_then(|written| written.body).ok_or_else(|| unwritten(&what))
+}
+
+fn unwritten(what: &str) -> Refusal {
+    Refusal::Unavailable(format!("{what} could not be answered"))
 }
 
 impl Seen {
@@ -42,6 +91,10 @@ impl Seen {
 
     pub(super) fn state(&self) -> &State {
         &self.newest.state
+    }
+
+    pub(super) fn index(&self) -> u64 {
+        self.index
     }
 
     /// The answer, with the index that it was taken at.

@@ -8,7 +8,17 @@ pub(super) enum Route {
     Prometheus,
     Explain,
     Events,
+    Files(Files),
     Classic(Endpoint),
+}
+
+/// What is shown of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Files {
+    Browse,
+    Read,
+    Download,
+    Debug,
 }
 
 /// One of the endpoints from before the v1 API.
@@ -40,13 +50,17 @@ pub(super) enum Endpoint {
 }
 
 /// Known paths, without the `/master` that may stand before each.
-const ROUTES: [(&str, Route); 28] = [
+const ROUTES: [(&str, Route); 32] = [
     ("api/v1/scheduler", Route::Scheduler),
     ("api/v1", Route::Operator),
     ("metrics/snapshot", Route::Classic(Endpoint::MetricsSnapshot)),
     ("metrics", Route::Prometheus),
     ("explain", Route::Explain),
     ("events", Route::Events),
+    ("files/browse", Route::Files(Files::Browse)),
+    ("files/read", Route::Files(Files::Read)),
+    ("files/download", Route::Files(Files::Download)),
+    ("files/debug", Route::Files(Files::Debug)),
     ("outcome", Route::Classic(Endpoint::Outcome)),
     ("health", Route::Classic(Endpoint::Health)),
     ("version", Route::Classic(Endpoint::Version)),

@@ -67,7 +67,7 @@ fn read_info(info: &WeightInfo) -> Result<(Role, u64), String> {
     let thousandths = (info.weight * 1000.0).round();
     if !(info.weight > 0.0 && thousandths.is_finite()) {
         return Err(format!(
-            "Invalid weight '{}' of role '{name}': it must be above 0",
+            "Invalid weight '{}' of role '{name}': it must be a number above 0",
             info.weight
         ));
     }
