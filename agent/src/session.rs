@@ -33,6 +33,8 @@ enum End {
     NotLeader { leader: Option<String>, masters: Vec<String> },
     /// The master will not have this agent; why was said.
     Refused,
+    /// It leads in an older term than this agent has heard of, or another cluster.
+    Unheard { term: u64 },
     /// No master there, or no longer.
     Lost,
     /// The stream did its work and broke.
@@ -119,7 +121,14 @@ impl Session {
                     self.learn(masters);
                     self.prefer(leader);
                 }
-                End::Refused | End::Lost => {}
+                // said once, as that no master takes it
+                End::Unheard { term } if !complained => tracing::warn!(
+                    master,
+                    term,
+                    "not listened to: of an older term, or another cluster. Masters that went back to an older \
+                     journal are not those that this agent knows: it serves them with an empty work directory"
+                ),
+                End::Refused | End::Unheard { .. } | End::Lost => {}
             }
             self.learn(vec![master]);
             if tries >= self.candidates.len() {
@@ -204,8 +213,7 @@ impl Session {
         // The loop alone keeps the sending end: when it lets go, the stream ends.
         let is_ours = self.ask(|reply| Input::Welcomed { welcome, outbound, reply }).await?;
         if !is_ours {
-            tracing::warn!(master, term, "not listened to: of an older term or another cluster");
-            return Err(End::Lost);
+            return Err(End::Unheard { term });
         }
         tracing::info!(master, term, "registered with the leader");
         while let Ok(Some(message)) = timeout(ping_timeout, next(&mut inbound)).await {

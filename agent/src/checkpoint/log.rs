@@ -34,6 +34,12 @@ pub enum CheckpointError {
         /// What the database said.
         source: redb::Error,
     },
+    /// The file is there and holds nothing.
+    #[error(
+        "the checkpoint {0} is empty: what it knew of running tasks is lost. Put back a copy, or remove the work \
+         directory to begin as a new agent"
+    )]
+    Lost(PathBuf),
     /// Another process has it open.
     #[error("another agent runs on {0}")]
     InUse(PathBuf),
@@ -90,7 +96,12 @@ impl Log {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(|error| open(error.into()))?;
         }
-        let database = Database::create(path).map_err(|error| match error {
+        // an empty file would be made a checkpoint that knows nothing, and what runs be killed for it
+        if std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+            return Err(CheckpointError::Lost(path.to_owned()));
+        }
+        make(path).map_err(|error| open(error.into()))?;
+        let database = Database::open(path).map_err(|error| match error {
             // the work directory, as the operator named it
             DatabaseError::DatabaseAlreadyOpen => {
                 let work_dir = path.parent().and_then(Path::parent).unwrap_or(path);
@@ -163,6 +174,24 @@ impl Log {
             None => Err(CheckpointError::Writer(std::io::Error::other("it has ended"))),
         }
     }
+}
+
+/// Makes an empty checkpoint if there is none. It gets its name once it is whole, so that an empty file is never one
+/// that was being made.
+fn make(path: &Path) -> Result<(), redb::Error> {
+    if path.exists() {
+        return Ok(());
+    }
+    let unfinished = path.with_extension("new");
+    match std::fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    check_format(&Database::create(&unfinished)?)?;
+    std::fs::rename(&unfinished, path)?;
+    let directory = path.parent().unwrap_or(path);
+    std::fs::File::open(directory)?.sync_all()?;
+    Ok(())
 }
 
 fn check_format(database: &Database) -> Result<u64, redb::Error> {
@@ -267,6 +296,17 @@ mod tests {
         let reopened = poll_open(&path);
         assert_eq!(reopened, state);
         assert_eq!(reopened.term, 7);
+    }
+
+    #[test]
+    fn an_empty_file_is_not_taken_for_a_new_checkpoint() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("agent.redb");
+        std::fs::write(path.with_extension("new"), "of an agent that died").expect("written");
+        drop(Log::open(&path).expect("made anew"));
+        std::fs::write(&path, "").expect("emptied");
+        let error = Log::open(&path).expect_err("refused");
+        assert!(matches!(error, CheckpointError::Lost(_)), "{error}");
     }
 
     /// The writer lets go of the file a moment after its log is dropped.
