@@ -255,9 +255,14 @@ impl World {
         self.nature.note(format_args!("calm"));
         self.nature.calm = true;
         self.nature.network.mend_all();
+        let now = self.nature.now;
         for master in &mut self.quorum.masters {
-            // it goes on from now, and is not yet settled
-            master.paused_until = master.paused_until.min(self.nature.now);
+            if master.paused_until > now {
+                // it goes on from now, with all that was put off, and is not yet settled
+                let is_its = |it: &Happening| master_of(it) == Some(master.id);
+                self.nature.agenda.bring_forward(master.paused_until, now, is_its);
+                master.paused_until = now;
+            }
         }
         let places = (0..self.plan.shape.masters).map(Place::Master);
         let places = places.chain((0..self.plan.shape.agents).map(Place::Agent));

@@ -84,6 +84,7 @@ struct Ledger {
 enum Awaited {
     Launched(Vec<TaskId>),
     Declined(Arc<Offer>, Time),
+    Revived,
 }
 
 /// A scheduler.
@@ -422,6 +423,7 @@ impl Scheduler {
             (Awaited::Declined(offer, until), Some(_)) => {
                 nature.oracle.filters.refused(&offer, until);
             }
+            (Awaited::Revived, Some(_)) => self.suppressed = false,
             (_, None) => {}
         }
     }
@@ -466,11 +468,11 @@ impl Scheduler {
         }
     }
 
-    /// Wants offers again.
+    /// Wants offers again. It goes on wanting until the call is taken: it may be lost on the way.
     pub fn revive(&mut self, nature: &mut Nature) {
         if let Some(framework) = self.framework() {
-            self.suppressed = false;
-            self.call(Revive { framework, roles: Vec::new() }.into(), None, nature);
+            let revive = Revive { framework, roles: Vec::new() };
+            self.call(revive.into(), Some(Awaited::Revived), nature);
         }
     }
 
