@@ -310,6 +310,48 @@ async fn one_task_of_a_group_that_takes_too_much_ends_those_it_shares_with() {
     wait_gone(&agent);
 }
 
+/// No kernel is needed for it: the agent looks, and the task never ends by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_too_much_of_the_disk_is_ended_and_told_the_numbers() {
+    let work = tempfile::tempdir().expect("a temporary directory");
+    let isolation = "--isolation=posix/cpu,posix/mem,disk/du";
+    let flags = [isolation, "--container_disk_watch_interval=20ms"];
+    let enforced = [flags[0], flags[1], "--enforce_container_disk_quota"];
+    let (master, mut agent) = connected(&work.path().join("a"), &enforced).await;
+    let sized = |id: &str, script: &str| {
+        let mut task = with(task(id, script), 0.1, 32.0);
+        task.resources.push(v1::Resource::scalar("disk", 8.0));
+        task
+    };
+    let fills = |megabytes: u32| {
+        format!("dd if=/dev/zero of=file bs=1M count={megabytes}; exec sleep 1000")
+    };
+    master.launch(sized("little", &fills(4))).await;
+    let (little, pid) = running(&master, "little").await;
+    let used = || statistics(&agent, &little)["disk_used_bytes"].as_u64();
+    poll("a look at the disk", || used().filter(|used| *used >= 4 * MEBIBYTE));
+    assert_eq!(statistics(&agent, &little)["disk_limit_bytes"], 8 * MEBIBYTE);
+    agent.restart();
+    master.wait_connected(2).await;
+    master.launch(sized("much", &fills(16))).await;
+    let status = master.wait_state("much", TaskFailed).await;
+    assert_eq!(status.reason(), Reason::ContainerLimitationDisk, "{}", status.message());
+    assert!(status.message().ends_with("exceeds quota (8MB)"), "{}", status.message());
+    let limitation = status.limitation.as_ref().expect("what there was too much of");
+    assert_eq!(limitation.resources, [v1::Resource::scalar("disk", 8.0)]);
+    assert!(is_alive(pid as i32), "who kept to it runs on");
+    let sandbox =
+        agent.work_dir.join("slaves/cluster-S0/frameworks/F-0001/executors/little/runs/latest");
+    std::fs::write(sandbox.join("later"), vec![1; 8 * MEBIBYTE as usize]).expect("written");
+    master.wait_state("little", TaskFailed).await;
+    let (master, agent) = connected(&work.path().join("b"), &flags).await;
+    master.launch(sized("free", &fills(16))).await;
+    let (free, _) = running(&master, "free").await;
+    let used = || statistics(&agent, &free)["disk_used_bytes"].as_u64();
+    poll("a look at the disk", || used().filter(|used| *used >= 16 * MEBIBYTE));
+    assert_eq!(master.heard.lock().expect("heard").states("free").last(), Some(&TaskRunning));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn cgroups_of_nobody_are_removed_at_the_start_and_those_of_others_are_left() {
     if !can_be_had("cgroups_of_nobody_are_removed_at_the_start_and_those_of_others_are_left") {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use protocol::duration_text;
 
 /// How containers are kept apart and within their limits.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -42,6 +44,19 @@ pub struct IsolationFlags {
     /// Processes and threads that a container may have at once, unless it has a resource `pids`
     #[arg(long, env = "MESOLITH_CGROUPS_PIDS_MAX", default_value_t = 4096)]
     pub cgroups_pids_max: u32,
+
+    /// How often `disk/du` looks at what containers have on the disk
+    #[arg(
+        long,
+        env = "MESOLITH_CONTAINER_DISK_WATCH_INTERVAL",
+        default_value = "15secs",
+        value_parser = duration_text::parse
+    )]
+    pub container_disk_watch_interval: Duration,
+
+    /// Whether containers are ended that have more on the disk than they asked for
+    #[arg(long, env = "MESOLITH_ENFORCE_CONTAINER_DISK_QUOTA")]
+    pub enforce_container_disk_quota: bool,
 }
 
 /// Isolators as an operator named them.
@@ -57,6 +72,7 @@ pub(crate) enum Optional {
     Cpu,
     Memory,
     Pids,
+    Disk,
 }
 
 /// What keeps the processes of a container together.
@@ -80,14 +96,19 @@ const ALWAYS: [&str; 6] = [
 /// Name of all that the machine's cgroups can do.
 const ALL_CGROUPS: &str = "cgroups/all";
 
+/// Mesos's older name of `disk/du`.
+const OLD_DISK: &str = "posix/disk";
+
 impl Optional {
-    const ALL: [Self; 3] = [Self::Cpu, Self::Memory, Self::Pids];
+    const CGROUPS: [Self; 3] = [Self::Cpu, Self::Memory, Self::Pids];
+    const ALL: [Self; 4] = [Self::Cpu, Self::Memory, Self::Pids, Self::Disk];
 
     fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cgroups/cpu",
             Self::Memory => "cgroups/mem",
             Self::Pids => "cgroups/pids",
+            Self::Disk => "disk/du",
         }
     }
 }
@@ -101,8 +122,11 @@ impl fmt::Display for Optional {
 impl IsolationFlags {
     /// The isolators that are to be tried, in the order in which they act.
     pub(crate) fn wanted(&self) -> Vec<Optional> {
-        let all = Optional::ALL.into_iter();
-        all.filter(|kind| self.isolation.is_none() || self.is_named(*kind)).collect()
+        match &self.isolation {
+            // Looking at disks takes time, and is done for those who want it.
+            None => Optional::CGROUPS.to_vec(),
+            Some(_) => Optional::ALL.into_iter().filter(|kind| self.is_named(*kind)).collect(),
+        }
     }
 
     /// Whether the operator wants this one, rather than what can be had.
@@ -118,6 +142,11 @@ impl IsolationFlags {
             ("cgroups_limit_swap", self.cgroups_limit_swap.to_string()),
             ("cgroups_pids_max", self.cgroups_pids_max.to_string()),
             ("cgroups_root", self.cgroups_root.clone()),
+            (
+                "container_disk_watch_interval",
+                duration_text::format(self.container_disk_watch_interval),
+            ),
+            ("enforce_container_disk_quota", self.enforce_container_disk_quota.to_string()),
         ];
         let launcher = self.launcher.and_then(|launcher| launcher.to_possible_value());
         let optional = [
@@ -135,7 +164,8 @@ fn parse(text: &str) -> Result<Isolators, String> {
         let kind = Optional::ALL.into_iter().find(|kind| kind.name() == name);
         match kind {
             Some(kind) => optional.push(kind),
-            None if name == ALL_CGROUPS => optional.extend(Optional::ALL),
+            None if name == ALL_CGROUPS => optional.extend(Optional::CGROUPS),
+            None if name == OLD_DISK => optional.push(Optional::Disk),
             None if ALWAYS.contains(&name) => {}
             None => {
                 let known = Optional::ALL.map(Optional::name).into_iter();
@@ -175,7 +205,9 @@ mod tests {
         check("cgroups/cpu,cgroups/mem", &[Optional::Cpu, Optional::Memory]);
         check("posix/cpu, posix/mem", &[]);
         check("", &[]);
-        check("cgroups/all", &Optional::ALL);
+        check("cgroups/all", &Optional::CGROUPS);
+        check("disk/du", &[Optional::Disk]);
+        check("posix/disk", &[Optional::Disk]);
         let error = parse("cgroups/cpu,cgroups/moon").expect_err("unknown");
         assert!(error.contains("cgroups/moon") && error.contains("cgroups/pids"), "{error}");
     }

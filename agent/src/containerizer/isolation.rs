@@ -9,6 +9,7 @@ use super::cgroups::Trees;
 use super::cgroups::cpu::Cpu;
 use super::cgroups::memory::Memory;
 use super::cgroups::pids::Pids;
+use super::disk::Disk;
 use super::rlimits::ResourceLimits;
 use super::sandbox_paths::SandboxPaths;
 use super::usage::ProcessUsage;
@@ -58,7 +59,7 @@ impl Isolation {
         }
         let mut has = Vec::new();
         for kind in config.isolation.wanted() {
-            let made = cgroups.clone().and_then(|cgroups| make(kind, config, cgroups));
+            let made = make(kind, config, cgroups);
             match made {
                 Ok(isolator) => {
                     isolators.push(isolator);
@@ -105,22 +106,32 @@ fn keeps_together(
 fn make(
     kind: Optional,
     config: &Config,
-    cgroups: Arc<Cgroups>,
+    cgroups: &Result<Arc<Cgroups>, String>,
 ) -> Result<Box<dyn Isolator>, String> {
     let flags = &config.isolation;
+    let cgroups = cgroups.clone();
     Ok(match kind {
+        Optional::Disk => Box::new(Disk::new(
+            config.runtime_dir(),
+            config.work_dir.clone(),
+            flags.container_disk_watch_interval,
+            flags.enforce_container_disk_quota,
+        )),
         Optional::Cpu => {
+            let cgroups = cgroups?;
             cgroups.open(Subsystem::Cpu)?;
             cgroups.open(Subsystem::Cpuacct)?;
             Box::new(Cpu::new(cgroups, flags.cgroups_enable_cfs))
         }
         Optional::Memory => {
+            let cgroups = cgroups?;
             cgroups.open(Subsystem::Memory)?;
             let memory = Memory::new(cgroups, flags.cgroups_limit_swap);
             memory.check_swap()?;
             Box::new(memory)
         }
         Optional::Pids => {
+            let cgroups = cgroups?;
             cgroups.open(Subsystem::Pids)?;
             Box::new(Pids::new(cgroups, flags.cgroups_pids_max))
         }

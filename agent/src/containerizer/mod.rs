@@ -10,6 +10,8 @@
 
 pub(crate) mod cgroups;
 pub(crate) mod container_id;
+pub(crate) mod disk;
+mod du;
 pub(crate) mod environment;
 pub(crate) mod isolation;
 pub(crate) mod launcher;
@@ -89,6 +91,7 @@ pub(crate) struct Limitation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limited {
     Memory,
+    Disk,
 }
 
 /// Why a container could not be launched.

@@ -31,6 +31,7 @@ pub(super) fn overstepped(exit: &Exit) -> Option<Verdict> {
     let Limitation { resource, limit_mb, message } = exit.limitation.as_ref()?;
     let (reason, name) = match resource {
         Limited::Memory => (Reason::ContainerLimitationMemory, "mem"),
+        Limited::Disk => (Reason::ContainerLimitationDisk, "disk"),
     };
     let limited = v1::Resource::scalar(name, *limit_mb as f64);
     Some(Verdict {
