@@ -149,6 +149,11 @@ fn a_journal_that_was_cut_short_is_read_from_its_snapshot() {
     let master = cluster.work_dir().join("master-1");
     let sound = json(&["replay", "verify", "--json", master.to_str().expect("UTF-8")]);
     assert!(sound["first"].as_u64() > Some(1), "{sound}");
+    let gone = mesolith(&["events", "--from", "1", "--master", cluster.master()]).output();
+    let gone = gone.expect("mesolith can be run");
+    assert_eq!(gone.status.code(), Some(1));
+    let said = text(&gone.stderr);
+    assert!(said.contains("index 1 is not kept any more: the journal begins at"), "{said}");
     cluster.signal(Signal::SIGTERM);
     cluster.process.wait().expect("our child");
 }
@@ -232,6 +237,62 @@ fn listings_and_the_journal_show_what_happened() {
     let log = run(&["replay", "log", journal]);
     assert!(log.contains("TaskLaunched") && log.contains(task_id), "{log}");
     assert!(run(&["replay", "verify", journal]).starts_with("sound: "));
+    cluster.signal(Signal::SIGTERM);
+    cluster.process.wait().expect("our child");
+}
+
+/// gaps 21, 22
+#[test]
+fn events_are_shown_from_any_index_and_as_they_happen() {
+    let mut cluster = Cluster::start();
+    let master = cluster.master().to_owned();
+    let execute = |name: &str| {
+        let ran = mesolith(&["execute", "--master", &master, "--name", name, "true"]).status();
+        assert!(ran.expect("mesolith can be run").success());
+    };
+    let run = |words: &[&str]| {
+        let output = mesolith(&[&["events", "--master", &master], words].concat()).output();
+        let output = output.expect("mesolith can be run");
+        assert!(output.status.success(), "{words:?}: {}", text(&output.stderr));
+        text(&output.stdout).lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    execute("first");
+    let launched = run(&["--event", "TaskLaunched", "--json"]);
+    let launched: Vec<serde_json::Value> =
+        launched.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((launched.len(), &launched[0]["event"]), (1, &"TaskLaunched".into()));
+    let index = launched[0]["index"].to_string();
+    let later = run(&["--from", &index]);
+    let journal = cluster.report["masters"][0]["work_dir"].as_str().expect("a directory");
+    let log = mesolith(&["replay", "log", "--from", &index, journal]).output();
+    let log = text(&log.expect("mesolith can be run").stdout);
+    // what was decided meanwhile is in one of them only, and the file may not know what is committed
+    for (shown, logged) in later.iter().zip(log.lines()) {
+        assert!(logged.starts_with(shown), "{shown} is not {logged}");
+    }
+    assert!(later.len() > 1 && later.len() < run(&[]).len());
+
+    let words = ["events", "--follow", "--event", "TaskLaunched", "--master", &master];
+    let mut follower = mesolith(&words).stdout(Stdio::piped()).spawn().expect("can be run");
+    let mut told = BufReader::new(follower.stdout.take().expect("a pipe"));
+    let (done, is_done) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        let mut line = String::new();
+        told.read_line(&mut line).expect("text");
+        // nobody waits any more if the test has failed
+        let _ = done.send(());
+        line
+    });
+    let deadline = Instant::now() + DEADLINE;
+    // whoever begins to listen hears of what comes after that
+    while is_done.try_recv().is_err() {
+        assert!(Instant::now() < deadline, "it hears nothing");
+        execute("later");
+    }
+    let line = reader.join().expect("no panic");
+    assert!(line.contains("TaskLaunched") && line.contains("later-"), "{line}");
+    follower.kill().expect("our child");
+    follower.wait().expect("our child");
     cluster.signal(Signal::SIGTERM);
     cluster.process.wait().expect("our child");
 }

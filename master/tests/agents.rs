@@ -3,12 +3,13 @@
 mod world;
 
 use protocol::agents::{Hello, to_agent};
+use protocol::held::HeldAgents;
 use protocol::v1::TaskState;
 use serde_json::{Value, json};
-use world::Cluster;
 use world::agent::{Agent, hello, report};
-use world::http::get;
+use world::http::{get, request, send};
 use world::scheduler::{Scheduler, info, operator};
+use world::{Cluster, eventually};
 
 const HAS: &str = "cpus:4;mem:1024";
 
@@ -136,4 +137,39 @@ async fn an_agent_is_drained_across_its_own_absence() {
     let classic = get(&address, "/slaves").await.json()["slaves"][0].take();
     assert_eq!(classic["drain_info"]["state"], "DRAINED", "{classic}");
     assert!(classic["estimated_drain_start_time_seconds"].is_number(), "{classic}");
+}
+
+/// gaps 47: what a limit holds back, operators see and give up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_held_back_by_a_limit_is_given_up_by_an_operator() {
+    let flags = ["--agent_removal_rate_limit=1/1weeks", "--agent_reregister_timeout=1ms"];
+    let cluster = Cluster::start_with(1, &flags).await;
+    let address = cluster.leader().await;
+    let path = "/held-agents";
+    let mut ids = Vec::new();
+    for port in [5051, 5052, 5053] {
+        let mut hello = hello(HAS);
+        hello.info.as_mut().expect("an info").port = Some(port);
+        // its stream ends here
+        ids.push(Agent::connect(&address, hello).await.id.clone());
+    }
+    let held = || async {
+        let listed: HeldAgents =
+            serde_json::from_slice(&get(&address, path).await.body).expect("agents");
+        assert!(listed.agents.iter().all(|it| it.limit == "--agent-removal-rate-limit"));
+        listed.agents.into_iter().map(|it| it.agent_id).collect::<Vec<_>>()
+    };
+    eventually("two to be held back", || async { held().await.len() == 2 }).await;
+    let [one, other] = &held().await[..] else { panic!("two") };
+    assert!(ids.contains(one) && ids.contains(other));
+    let give_up = |form: String| send(&address, request("POST", path, &[], form));
+    let unknown = give_up(format!("agentId={one},nobody")).await;
+    assert_eq!((unknown.status, unknown.text().contains("'nobody'")), (404, true));
+    assert_eq!(held().await.len(), 2, "all or none");
+    let answer = give_up(format!("agentId={one}")).await;
+    assert_eq!(answer.json()["agents"][0]["agent_id"], one.as_str());
+    assert_eq!(held().await, [other.as_str()]);
+    assert_eq!(give_up(String::new()).await.json()["agents"][0]["agent_id"], other.as_str());
+    assert_eq!((held().await, agents(&address).await), (vec![], json!([])));
+    assert_eq!(send(&address, request("DELETE", path, &[], "")).await.status, 405);
 }

@@ -16,6 +16,7 @@ pub mod domain;
 pub mod duration_text;
 pub mod explanation;
 pub mod files;
+pub mod held;
 pub mod id;
 pub mod resource;
 pub mod role;

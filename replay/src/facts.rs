@@ -1,6 +1,9 @@
 //! What an event says, as names and values that a person can read. The one place that looks into events.
 
+use std::borrow::Cow;
+
 use protocol::v1::{TaskState as WireState, task_status};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 use statemachine::agent::Spared;
 use statemachine::maintenance::Machine;
@@ -15,7 +18,7 @@ use crate::moment;
 use crate::names::Names;
 
 /// One value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(untagged)]
 pub enum Fact {
     /// An id, a name, or words.
@@ -28,11 +31,33 @@ pub enum Fact {
 
 /// What one event says: names, such as `task_id`, and values, in an order that reads well.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts(pub Vec<(&'static str, Fact)>);
+pub struct Facts(pub Vec<(Cow<'static, str>, Fact)>);
 
 impl Serialize for Facts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, fact)| (name, fact)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Facts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Facts;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("names and what they say")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Facts, A::Error> {
+                let mut facts = Facts::default();
+                while let Some((name, fact)) = map.next_entry::<String, Fact>()? {
+                    facts.0.push((name.into(), fact));
+                }
+                Ok(facts)
+            }
+        }
+        deserializer.deserialize_map(InOrder)
     }
 }
 
@@ -65,7 +90,7 @@ impl Describer<'_> {
         let described = match event {
             Event::LeaderElected(it) => self
                 .number("leader", it.leader)
-                .number("term", it.term)
+                .number("leader_term", it.term)
                 .text("cluster_id", &*it.cluster),
             Event::WeightsUpdated(it) => {
                 let weight = |(role, thousandths): &(Role, u64)| {
@@ -90,7 +115,7 @@ impl Describer<'_> {
             Event::FrameworkSubscribed(it) => self
                 .text("framework_id", &*it.wire_id)
                 .roles("roles", &it.description.roles)
-                .optional("principal", it.description.principal.as_deref())
+                .optional("framework_principal", it.description.principal.as_deref())
                 .roles("suppressed", &it.suppressed),
             Event::FrameworkResubscribed(it) => self
                 .framework(it.id)
@@ -229,7 +254,7 @@ impl Describer<'_> {
     }
 
     fn with(mut self, name: &'static str, fact: Fact) -> Self {
-        self.facts.0.push((name, fact));
+        self.facts.0.push((name.into(), fact));
         self
     }
 
@@ -381,7 +406,9 @@ mod tests {
     fn no_event_says_a_thing_twice() {
         for event in golden() {
             let facts = of(&event, &Names::at_start()).0;
-            let names: BTreeSet<_> = facts.iter().map(|(name, _)| *name).collect();
+            let names: BTreeSet<_> = facts.iter().map(|(name, _)| &**name).collect();
+            let of_lines = ["index", "term", "committed", "time", "cause", "principal", "event"];
+            assert!(!of_lines.iter().any(|name| names.contains(name)), "{facts:?}");
             assert_eq!(names.len(), facts.len(), "{}: {facts:?}", event.name());
         }
     }

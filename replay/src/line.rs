@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::facts::{Fact, Facts};
 
 /// What happened at one place of the journal. As JSON, one object with these fields and the facts'.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// Position of the entry; the events of one batch share it.
     pub index: u64,
@@ -16,13 +16,13 @@ pub struct Line {
     /// Whether the entry is known to be committed: the newest ones of a master that died may not be.
     pub committed: bool,
     /// When it was decided, UTC; none for entries of the journal's own.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
     /// Command that it comes from.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// On whose behalf.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<String>,
     /// Name of the event; `JournalBlank` and `JournalMembership` for entries of the journal's own.
     pub event: String,
@@ -81,7 +81,7 @@ mod tests {
             cause: Some("Accept".into()),
             principal: None,
             event: "TaskLaunched".into(),
-            facts: Facts(facts),
+            facts: Facts(facts.into_iter().map(|(name, fact)| (name.into(), fact)).collect()),
         }
     }
 
@@ -109,5 +109,13 @@ mod tests {
         let json = serde_json::to_string(&line(vec![("status", Fact::Number(-1))]));
         let expected = r#"{"index":7,"term":2,"committed":true,"time":"T","cause":"Accept","event":"TaskLaunched","status":-1}"#;
         assert_eq!(json.expect("plain data"), expected);
+        let facts = vec![
+            ("task_id", Fact::Text("t".into())),
+            ("status", Fact::Number(-1)),
+            ("offer_ids", Fact::List(vec!["o".into()])),
+        ];
+        let line = line(facts);
+        let again = serde_json::from_str(&serde_json::to_string(&line).expect("plain data"));
+        assert_eq!(again.ok(), Some(line), "in the same order");
     }
 }

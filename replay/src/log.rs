@@ -54,7 +54,7 @@ impl Log<'_> {
         let place = Place { index, term, committed };
         match entry.kind {
             Kind::Blank if shown => {
-                let facts = Facts(vec![("term", Fact::Number(term as i64))]);
+                let facts = Facts(vec![("leader_term".into(), Fact::Number(term as i64))]);
                 self.lines.push_back(Line { facts, ..Line::at(place, "JournalBlank") });
             }
             Kind::Membership if shown => {

@@ -77,6 +77,8 @@ commands! {
     Oversubscribe(crate::agent::Oversubscribe),
     /// An operator declares an agent lost for good.
     MarkAgentGone(crate::agent::MarkGone),
+    /// An operator gives up agents that are held back.
+    GiveUpAgents(crate::agent::GiveUp),
     /// An operator wants nothing of an agent offered.
     DeactivateAgent(crate::agent::Deactivate),
     /// An operator wants an agent offered again.

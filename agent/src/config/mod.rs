@@ -87,7 +87,7 @@ pub struct Config {
     #[arg(
         long,
         env = "MESOLITH_EXECUTOR_REREGISTRATION_TIMEOUT",
-        default_value = "2secs",
+        default_value = "15secs",
         value_parser = parse_reregistration
     )]
     pub executor_reregistration_timeout: Duration,
@@ -367,6 +367,14 @@ mod tests {
     fn values_and_commands_keep_their_underscores() {
         let rewritten = accept_underscores(["--a_b=c_d", "--", "--e_f"].map(OsString::from));
         assert_eq!(rewritten, ["--a-b=c_d", "--", "--e_f"].map(OsString::from));
+    }
+
+    /// gaps 53
+    #[test]
+    fn executors_have_as_long_to_come_back_as_they_may() {
+        let config = parse("--master a:1 --work_dir /w").expect("valid flags");
+        assert_eq!(parse_reregistration("15secs"), Ok(config.executor_reregistration_timeout));
+        assert!(parse_reregistration("15001ms").is_err(), "there is no more");
     }
 
     #[test]

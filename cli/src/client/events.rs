@@ -31,6 +31,9 @@ pub(crate) enum StreamError {
     /// Not even a heartbeat.
     #[error("no heartbeat for {SILENCE_MAX:?}")]
     Silent,
+    /// A line does not end.
+    #[error("a line of the stream does not end")]
+    Endless,
     /// It is not RecordIO.
     #[error("the stream is not RecordIO")]
     Record(#[from] RecordError),

@@ -34,7 +34,7 @@ impl Leader {
         };
         let query: Vec<_> = asked.iter().map(pair).collect();
         let path = format!("{EXPLAIN_PATH}?{}", query.join("&"));
-        let (address, answer) = self.post(&path, &[], &[]).await?;
+        let (address, answer) = self.get(&path).await?;
         let status = answer.status();
         let body = wire::body(&address, answer).await?;
         if !status.is_success() {

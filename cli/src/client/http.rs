@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Method;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -51,7 +52,17 @@ pub(super) async fn post(
     headers: &[(&str, &str)],
     body: Vec<u8>,
 ) -> Result<Answer, HttpError> {
-    let mut request = http::Request::post(path);
+    request(address, (Method::POST, path), headers, body).await
+}
+
+/// Sends one request with these headers.
+pub(super) async fn request(
+    address: &Address,
+    (method, path): (Method, &str),
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Result<Answer, HttpError> {
+    let mut request = http::Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

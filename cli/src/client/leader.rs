@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use tokio::time::{Instant, sleep};
 
 use super::address::Address;
@@ -69,6 +69,20 @@ impl Leader {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<(Address, Answer), LeaderError> {
+        self.request((Method::POST, path), headers, body).await
+    }
+
+    /// Asks the leader, or whichever master answers.
+    pub(crate) async fn get(&self, path: &str) -> Result<(Address, Answer), LeaderError> {
+        self.request((Method::GET, path), &[], &[]).await
+    }
+
+    async fn request(
+        &self,
+        (method, path): (Method, &str),
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<(Address, Answer), LeaderError> {
         let headers = &[headers, if self.anywhere { &[ANYWHERE] } else { &[] }].concat();
         let patience = self.patience.unwrap_or(ELECTION_PATIENCE);
         let deadline = Instant::now() + patience;
@@ -77,7 +91,7 @@ impl Leader {
             let mut unreachable = None;
             let mut elsewhere = false;
             for master in &self.masters {
-                match ask(master, path, headers, body).await {
+                match ask(master, (&method, path), headers, body).await {
                     Attempt::Answered(address, answer) => return Ok((address, answer)),
                     Attempt::Elsewhere(text) => (last, elsewhere) = (text, true),
                     Attempt::Unreachable(error) => unreachable = Some(error),
@@ -95,16 +109,22 @@ impl Leader {
     }
 }
 
-async fn ask(master: &Address, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Attempt {
+async fn ask(
+    master: &Address,
+    (method, path): (&Method, &str),
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Attempt {
     let mut address = master.clone();
     let mut path = path.to_owned();
     for _ in 0..REDIRECTS_MAX {
-        let answer = match wire::post(&address, &path, headers, body.to_vec()).await {
-            Ok(answer) => answer,
-            // A redirect to a leader that has just died is no reason to give up on the master.
-            Err(error) if address != *master => return Attempt::Elsewhere(chain(&error)),
-            Err(error) => return Attempt::Unreachable(error),
-        };
+        let answer =
+            match wire::request(&address, (method.clone(), &path), headers, body.to_vec()).await {
+                Ok(answer) => answer,
+                // A redirect to a leader that has just died is no reason to give up on the master.
+                Err(error) if address != *master => return Attempt::Elsewhere(chain(&error)),
+                Err(error) => return Attempt::Unreachable(error),
+            };
         match answer.status() {
             StatusCode::TEMPORARY_REDIRECT => match location(&answer) {
                 Some((to, rest)) => (address, path) = (to, rest),

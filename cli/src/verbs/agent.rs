@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 
 use super::agent_change::{Change, Drain, Wish};
+use super::agent_held::{AgentGiveUp, AgentHeld};
 use super::agent_list::AgentList;
 use crate::daemon::{self, Lifeline};
 
@@ -88,6 +89,8 @@ enum Verb {
     Deactivate(Change),
     /// Offer an agent again; calls a drain off, too, as far as tasks have not been told to end
     Reactivate(Change),
+    Held(AgentHeld),
+    GiveUp(AgentGiveUp),
     /// Declare an agent lost for good: its tasks are gone, it may never come back under its id
     Gone(Change),
 }
@@ -96,6 +99,8 @@ impl Agent {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
             Some(Verb::List(list)) => return list.run(),
+            Some(Verb::Held(held)) => return held.run(),
+            Some(Verb::GiveUp(give_up)) => return give_up.run(),
             Some(Verb::Drain(drain)) => return drain.run(),
             Some(Verb::Deactivate(change)) => return change.run(Wish::Deactivate),
             Some(Verb::Reactivate(change)) => return change.run(Wish::Reactivate),

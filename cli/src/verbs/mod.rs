@@ -2,8 +2,10 @@
 
 mod agent;
 mod agent_change;
+mod agent_held;
 mod agent_list;
 mod completions;
+mod events;
 mod execute;
 mod framework_explain;
 mod framework_list;
@@ -35,6 +37,7 @@ Examples:
   mesolith local --masters 3 --agents 2             a cluster that stays until Ctrl-C
   mesolith execute --cpus 0.5 'sleep 5; date'       a task on it, from another terminal
   mesolith task list                                what runs, and what ran
+  mesolith events --follow                          every decision, as it is taken
   mesolith replay log DIR                           every decision that was ever taken";
 
 /// A cluster manager that speaks the Apache Mesos v1 API and keeps every decision in a replicated journal
@@ -70,6 +73,7 @@ pub(crate) enum Verb {
     Volume(volume::Volume),
     Maintenance(maintenance::Maintenance),
     Quorum(quorum::Quorum),
+    Events(events::Events),
     Replay(replay::Replay),
     Completions(completions::Completions),
 }
@@ -133,6 +137,7 @@ impl Verb {
             Self::Volume(verb) => verb.run(),
             Self::Maintenance(verb) => verb.run(),
             Self::Quorum(verb) => verb.run(),
+            Self::Events(verb) => verb.run(),
             Self::Replay(verb) => Ok(verb.run()),
             Self::Completions(verb) => verb.run(),
         }
@@ -261,6 +266,10 @@ mod tests {
             "mesolith volume create S0 v --role eng --size 64 --path data --shared",
             "mesolith volume shrink S0 v --by 8 --json",
             "mesolith agent drain S0 --cancel",
+            "mesolith agent held --json",
+            "mesolith agent give-up S0 S1",
+            "mesolith agent give-up --all --json",
+            "mesolith events --from 3 --follow --event TaskUpdated,AgentGone --json",
             "mesolith framework teardown F --json",
             "mesolith maintenance show",
         ] {
@@ -271,6 +280,9 @@ mod tests {
             "mesolith reserve S0 cpus --role eng",
             "mesolith volume create S0 v --role eng --size 0",
             "mesolith agent drain S0 --cancel --mark-gone",
+            "mesolith agent give-up",
+            "mesolith agent give-up S0 --all",
+            "mesolith events --from soon",
         ] {
             parse(line).expect_err(line);
         }

@@ -9,6 +9,7 @@ mod explain;
 mod files;
 #[cfg(test)]
 mod garbage;
+mod held;
 mod leader;
 mod maintenance;
 mod operator;
@@ -75,6 +76,7 @@ async fn dispatch(
     match route {
         Route::Scheduler => scheduler::answer(master, parts, body).await,
         Route::Operator => operator::answer(master, parts, body).await,
+        Route::Held => held::answer(master, parts, &body).await,
         Route::Explain => explain::answer(master, parts).await,
         Route::Prometheus => prometheus::answer(master).await,
         Route::Events => events::answer(master, parts.uri.query().unwrap_or_default()),

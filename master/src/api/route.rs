@@ -7,6 +7,7 @@ pub(super) enum Route {
     Operator,
     Prometheus,
     Explain,
+    Held,
     Events,
     Files(Files),
     Classic(Endpoint),
@@ -50,12 +51,13 @@ pub(super) enum Endpoint {
 }
 
 /// Known paths, without the `/master` that may stand before each.
-const ROUTES: [(&str, Route); 32] = [
+const ROUTES: [(&str, Route); 33] = [
     ("api/v1/scheduler", Route::Scheduler),
     ("api/v1", Route::Operator),
     ("metrics/snapshot", Route::Classic(Endpoint::MetricsSnapshot)),
     ("metrics", Route::Prometheus),
     ("explain", Route::Explain),
+    ("held-agents", Route::Held),
     ("events", Route::Events),
     ("files/browse", Route::Files(Files::Browse)),
     ("files/read", Route::Files(Files::Read)),

@@ -21,6 +21,7 @@ mod depart;
 mod disconnect;
 mod drain;
 mod forget;
+mod give_up;
 mod gone;
 mod oversubscribe;
 mod register;
@@ -36,6 +37,7 @@ pub use deactivate::{AgentDeactivated, AgentReactivated, Deactivate, Reactivate}
 pub use disconnect::{AgentDisconnected, Cause, Disconnect};
 pub use drain::{AgentDrained, AgentDraining, Drain, DrainAgent, DrainState};
 pub use forget::AgentForgotten;
+pub use give_up::GiveUp;
 pub use gone::{AgentGone, GoneAgent, MarkGone};
 pub use oversubscribe::{AgentOversubscribed, Oversubscribe};
 pub use register::{AgentRegistered, AgentReregistered, ExecutorReport, Register, TaskReport};

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::{AGENT_HAS, pick};
 use crate::agent::{
-    Cause, Deactivate, Disconnect, DrainAgent, ExecutorReport, MarkGone, Oversubscribe, Reactivate,
-    TaskReport, Unregister,
+    Cause, Deactivate, Disconnect, DrainAgent, ExecutorReport, GiveUp, MarkGone, Oversubscribe,
+    Reactivate, TaskReport, Unregister,
 };
 use crate::operation::{Acknowledge, Confirm, Operate, Request};
 use crate::resources::Resources;
@@ -30,6 +30,8 @@ pub(super) enum OnAgent {
     MarkGone,
     Deactivate,
     Reactivate,
+    /// An operator gives up whoever a limit holds back.
+    GiveUp,
     Drain {
         mark_gone: bool,
     },
@@ -48,6 +50,7 @@ pub(super) fn strategy() -> impl Strategy<Value = OnAgent> {
         1 => Just(OnAgent::MarkGone),
         1 => Just(OnAgent::Deactivate),
         2 => Just(OnAgent::Reactivate),
+        1 => Just(OnAgent::GiveUp),
         2 => any::<bool>().prop_map(|mark_gone| OnAgent::Drain { mark_gone }),
     ]
 }
@@ -78,6 +81,9 @@ pub(super) fn act(world: &mut World, action: OnAgent, number: u8) -> Option<()> 
         }
         OnAgent::Reactivate => {
             let _ = world.ask(Reactivate { agent }); // refused unless deactivated
+        }
+        OnAgent::GiveUp => {
+            world.must(GiveUp { agents: vec![agent] });
         }
         OnAgent::Drain { mark_gone } => {
             // refused while the machine is to be out of service

@@ -3,12 +3,13 @@
 //! panics, nothing that must stay true is broken, and no other framework is disturbed.
 
 mod calls;
+mod foreign;
 mod mutate;
 
 use proptest::prelude::*;
 use protocol::json;
 use protocol::v1::{master, scheduler};
-use statemachine::operation::Operate;
+use statemachine::operation::{Operate, Request};
 use statemachine::testing::{World, command_task, reserved, resources};
 use statemachine::{
     AgentId, Command, Effect, FrameworkId, OfferId, State, agent, framework, offer,
@@ -22,7 +23,7 @@ const CALLER: FrameworkId = FrameworkId(0);
 const BYSTANDER: FrameworkId = FrameworkId(1);
 
 /// Two agents and one that is deactivated, and two frameworks that each hold offers of both, and on the
-/// first run a task and have a reservation.
+/// first run a task and have a reservation by an operation. Task and operation have the role for an id.
 fn world() -> World {
     let mut world = World::new();
     for _ in 0..2 {
@@ -35,8 +36,8 @@ fn world() -> World {
         world.allocate();
         let task = command_task(role, AgentId(0), &format!("cpus({role}):1;mem({role}):64"));
         let refined = reserved(&resources(&format!("disk({role}):8")), &format!("{role}/x"));
-        let operations =
-            vec![offer::Operation::Launch(vec![task]), offer::Operation::reserve(Ok(refined))];
+        let reserve = offer::Operation::Convert(Request::Reserve(Ok(refined)), Some(role.into()));
+        let operations = vec![offer::Operation::Launch(vec![task]), reserve];
         let offer = offer_of_first(&world, framework);
         world.accept(framework, &[offer], operations);
         world.allocate();
@@ -158,6 +159,20 @@ fn the_calls_are_good_before_they_are_spoilt() {
     }
     for call in calls::operator() {
         assert!(check_operator(&call.to_string()), "{call}");
+    }
+}
+
+/// Each id in each call names what is another's, or of another kind than the call goes for.
+#[test]
+fn what_is_anothers_is_out_of_reach() {
+    let world = world();
+    let offers = world.state.offers.values().filter(|offer| offer.framework == BYSTANDER);
+    let offers: Vec<_> = offers.map(|offer| world.state.offer_text(offer.id)).collect();
+    assert!(!offers.is_empty());
+    for call in scheduler_calls() {
+        for spoilt in foreign::variants(&call, &offers) {
+            check_scheduler(&spoilt.to_string());
+        }
     }
 }
 

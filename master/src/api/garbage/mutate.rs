@@ -100,8 +100,7 @@ pub(super) fn any_of(calls: Vec<Value>) -> impl Strategy<Value = Value> {
     let harms = prop::collection::vec((any::<Index>(), any_harm()), 1..4);
     (select(calls), harms).prop_map(|(mut call, harms)| {
         for (field, harm) in harms {
-            let mut paths = Vec::new();
-            collect(&call, "", &mut paths);
+            let paths = fields(&call);
             if !paths.is_empty() {
                 inflict(&mut call, &paths[field.index(paths.len())], harm);
             }
@@ -111,6 +110,12 @@ pub(super) fn any_of(calls: Vec<Value>) -> impl Strategy<Value = Value> {
 }
 
 /// Pointers to all fields and elements.
+pub(super) fn fields(call: &Value) -> Vec<String> {
+    let mut paths = Vec::new();
+    collect(call, "", &mut paths);
+    paths
+}
+
 fn collect(value: &Value, path: &str, paths: &mut Vec<String>) {
     let mut go_on = |key: &str, inner: &Value| {
         let path = format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));

@@ -1,7 +1,7 @@
 //! Tests of limits on giving agents up.
 
 use super::*;
-use crate::agent::{Cause, Disconnect};
+use crate::agent::{Cause, Disconnect, GiveUp};
 use crate::settings::RemovalLimit;
 use crate::testing::World;
 
@@ -158,4 +158,32 @@ fn a_held_agent_can_be_marked_gone() {
     world.must(crate::agent::MarkGone { agent: AgentId(0) });
     assert!(world.state.agents.is_empty());
     world.pass_ms(TIMEOUT_MS);
+}
+
+fn give_up(agents: &[u32]) -> GiveUp {
+    GiveUp { agents: agents.iter().copied().map(AgentId).collect() }
+}
+
+/// gaps 43, 47: limits hold by themselves, not against operators.
+#[test]
+fn an_operator_gives_up_who_is_held_back_and_nobody_else() {
+    let mut world = world(6, Some(a_minute(1)), 1000);
+    for agent in 0..4 {
+        fall_silent(&mut world, agent);
+    }
+    assert_eq!((lost(&world), spared(&world, Spared::Rate)), (vec![0], vec![1, 2, 3]));
+    come_back(&mut world, 1);
+    world.disconnect(AgentId(4));
+    world.must(give_up(&[1, 2, 2, 4, 5]));
+    assert_eq!((lost(&world), spared(&world, Spared::Rate)), (vec![0, 2], vec![3]));
+    world.ask(give_up(&[3, 9])).expect_err("there is no such agent");
+    assert_eq!(lost(&world), [0, 2], "all or none");
+
+    let mut world = self::world(4, None, 250);
+    world.lead(2);
+    come_back(&mut world, 0);
+    world.pass_ms(TIMEOUT_MS);
+    assert_eq!((lost(&world), spared(&world, Spared::Recovery)), (vec![], vec![1, 2, 3]));
+    world.must(give_up(&[3, 1]));
+    assert_eq!((lost(&world), spared(&world, Spared::Recovery)), (vec![1, 3], vec![2]));
 }
