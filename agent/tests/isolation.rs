@@ -310,6 +310,89 @@ async fn one_task_of_a_group_that_takes_too_much_ends_those_it_shares_with() {
     wait_gone(&agent);
 }
 
+/// A task that sees the machine's processes.
+fn seeing_all(mut task: v1::TaskInfo) -> v1::TaskInfo {
+    let linux = v1::LinuxInfo { share_pid_namespace: Some(true), ..Default::default() };
+    task.container = Some(v1::ContainerInfo {
+        r#type: v1::container_info::Type::Mesos.into(),
+        linux_info: Some(linux),
+        ..Default::default()
+    });
+    task
+}
+
+/// What a task has said, once it has said anything.
+fn output(work: &Path, id: &str) -> String {
+    let executors = work.join("slaves/cluster-S0/frameworks/F-0001/executors");
+    let file = executors.join(id).join("runs/latest/stdout");
+    poll("output", || std::fs::read_to_string(&file).ok().filter(|text| text.ends_with('\n')))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_sees_and_reaches_no_processes_but_its_own() {
+    if !can_be_had("a_container_sees_and_reaches_no_processes_but_its_own") {
+        return;
+    }
+    let work = tempfile::tempdir().expect("a temporary directory");
+    let (master, _agent) = connected(work.path(), &["--isolation=namespaces/pid"]).await;
+    let mut neighbour = std::process::Command::new("sleep").arg("1000").spawn().expect("started");
+    let kill = format!("kill -9 {}", neighbour.id());
+    let script = format!("{kill} && exit 1; echo /proc/[0-9]*; echo $$; exit 7");
+    master.launch(task("sees", &script)).await;
+    let status = master.wait_state("sees", TaskFailed).await;
+    assert_eq!(status.message(), "Command exited with status 7", "as the program ended");
+    let seen = output(work.path(), "sees");
+    assert_eq!(seen, "/proc/1 /proc/2\n2\n", "its first process and its program");
+    assert!(neighbour.try_wait().expect("asked").is_none());
+    master.launch(seeing_all(task("sees-all", &kill))).await;
+    master.wait_state("sees-all", TaskFinished).await;
+    assert!(!neighbour.wait().expect("ended").success(), "who sees it can kill it");
+}
+
+/// By the namespace alone, without the help of cgroups.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_with_process_ids_of_its_own_ends_as_any_other() {
+    if !can_be_had("a_container_with_process_ids_of_its_own_ends_as_any_other") {
+        return;
+    }
+    let work = tempfile::tempdir().expect("a temporary directory");
+    let flags = ["--isolation=namespaces/pid", "--launcher=posix"];
+    let (master, mut agent) = connected(work.path(), &flags).await;
+    master.launch(task("signal", "kill -15 $$")).await;
+    let status = master.wait_state("signal", TaskFailed).await;
+    assert_eq!(status.message(), "Command terminated with signal Terminated");
+    let mut missing = task("missing", "no-such-program");
+    missing.command.as_mut().expect("a command").shell = Some(false);
+    master.launch(missing).await;
+    let status = master.wait_state("missing", TaskFailed).await;
+    assert_eq!(status.reason(), Reason::ContainerLaunchFailed, "{}", status.message());
+    let trap = "trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done";
+    master.launch(task("asked", trap)).await;
+    master.wait_state("asked", TaskRunning).await;
+    assert_eq!(output(work.path(), "asked"), "ready\n");
+    master.kill("asked", Some(support::DEADLINE)).await;
+    let status = master.wait_state("asked", TaskKilled).await;
+    assert_eq!(status.message(), "Command exited with status 3", "it had its time");
+    // a daemon of a session of its own, found on the machine by what it waits for
+    let seconds = format!("4815{}", std::process::id());
+    let line = format!("sleep\0{seconds}\0");
+    let daemons = || {
+        let entries = std::fs::read_dir("/proc").expect("processes").flatten();
+        let lines = entries.map(|it| std::fs::read(it.path().join("cmdline")).unwrap_or_default());
+        lines.filter(|known| *known == line.as_bytes()).count()
+    };
+    master.launch(task("daemon", &format!("setsid sleep {seconds} & exec sleep 1000"))).await;
+    let (_, first) = running(&master, "daemon").await;
+    poll("the daemon", || (daemons() == 1).then_some(()));
+    agent.kill();
+    let stat = std::fs::read_to_string(format!("/proc/{first}/stat")).expect("a process");
+    let shim = stat.rsplit(')').next().and_then(|rest| rest.split(' ').nth(2)).expect("a parent");
+    std::process::Command::new("kill").args(["-9", shim]).status().expect("killed");
+    poll("end of the daemon", || (daemons() == 0).then_some(()));
+    agent.restart();
+    master.wait_state("daemon", TaskFailed).await;
+}
+
 /// No kernel is needed for it: the agent looks, and the task never ends by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_takes_too_much_of_the_disk_is_ended_and_told_the_numbers() {

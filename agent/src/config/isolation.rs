@@ -73,6 +73,7 @@ pub(crate) enum Optional {
     Memory,
     Pids,
     Disk,
+    OwnPids,
 }
 
 /// What keeps the processes of a container together.
@@ -101,7 +102,7 @@ const OLD_DISK: &str = "posix/disk";
 
 impl Optional {
     const CGROUPS: [Self; 3] = [Self::Cpu, Self::Memory, Self::Pids];
-    const ALL: [Self; 4] = [Self::Cpu, Self::Memory, Self::Pids, Self::Disk];
+    const ALL: [Self; 5] = [Self::Cpu, Self::Memory, Self::Pids, Self::Disk, Self::OwnPids];
 
     fn name(self) -> &'static str {
         match self {
@@ -109,6 +110,7 @@ impl Optional {
             Self::Memory => "cgroups/mem",
             Self::Pids => "cgroups/pids",
             Self::Disk => "disk/du",
+            Self::OwnPids => "namespaces/pid",
         }
     }
 }
@@ -123,7 +125,8 @@ impl IsolationFlags {
     /// The isolators that are to be tried, in the order in which they act.
     pub(crate) fn wanted(&self) -> Vec<Optional> {
         match &self.isolation {
-            // Looking at disks takes time, and is done for those who want it.
+            // Looking at disks takes time, and who has other process ids than the machine's is
+            // confused: either is done for those who want it.
             None => Optional::CGROUPS.to_vec(),
             Some(_) => Optional::ALL.into_iter().filter(|kind| self.is_named(*kind)).collect(),
         }
@@ -207,7 +210,7 @@ mod tests {
         check("", &[]);
         check("cgroups/all", &Optional::CGROUPS);
         check("disk/du", &[Optional::Disk]);
-        check("posix/disk", &[Optional::Disk]);
+        check("posix/disk,namespaces/pid", &[Optional::Disk, Optional::OwnPids]);
         let error = parse("cgroups/cpu,cgroups/moon").expect_err("unknown");
         assert!(error.contains("cgroups/moon") && error.contains("cgroups/pids"), "{error}");
     }

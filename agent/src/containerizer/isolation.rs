@@ -10,6 +10,7 @@ use super::cgroups::cpu::Cpu;
 use super::cgroups::memory::Memory;
 use super::cgroups::pids::Pids;
 use super::disk::Disk;
+use super::own_pids::OwnPids;
 use super::rlimits::ResourceLimits;
 use super::sandbox_paths::SandboxPaths;
 use super::usage::ProcessUsage;
@@ -36,6 +37,8 @@ pub(crate) struct Isolation {
     pub(crate) isolators: Vec<Box<dyn Isolator>>,
     /// Whether processors and memory of containers are limited.
     pub(crate) holds_limits: bool,
+    /// Whether containers can have process ids of their own.
+    pub(crate) has_own_pids: bool,
 }
 
 impl Isolation {
@@ -74,7 +77,7 @@ impl Isolation {
         let names: Vec<&str> = isolators.iter().map(|isolator| isolator.name()).collect();
         tracing::info!(isolators = names.join(","), "containers are isolated");
         let holds_limits = has.contains(&Optional::Cpu) && has.contains(&Optional::Memory);
-        Ok(Self { isolators, holds_limits })
+        Ok(Self { isolators, holds_limits, has_own_pids: has.contains(&Optional::OwnPids) })
     }
 }
 
@@ -111,6 +114,7 @@ fn make(
     let flags = &config.isolation;
     let cgroups = cgroups.clone();
     Ok(match kind {
+        Optional::OwnPids => Box::new(OwnPids::new()?),
         Optional::Disk => Box::new(Disk::new(
             config.runtime_dir(),
             config.work_dir.clone(),

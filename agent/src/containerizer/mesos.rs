@@ -33,9 +33,7 @@ pub(crate) struct MesosContainerizer {
 #[derive(Debug)]
 struct Parts {
     launcher: Box<dyn Launcher>,
-    isolators: Vec<Box<dyn Isolator>>,
-    /// Whether processors and memory of containers are limited.
-    holds_limits: bool,
+    isolation: Isolation,
     users: SwitchUser,
     fetcher: Fetcher,
     containers: Mutex<HashMap<String, Known>>,
@@ -57,10 +55,8 @@ impl MesosContainerizer {
         users: SwitchUser,
         fetcher: Fetcher,
     ) -> Self {
-        let Isolation { isolators, holds_limits } = isolation;
         let (containers, destroy_errors) = (Mutex::default(), AtomicU64::default());
-        let parts =
-            Parts { launcher, isolators, holds_limits, users, fetcher, containers, destroy_errors };
+        let parts = Parts { launcher, isolation, users, fetcher, containers, destroy_errors };
         Self { parts: Arc::new(parts) }
     }
 }
@@ -136,7 +132,7 @@ impl Containerizer for MesosContainerizer {
     }
 
     fn holds_limits(&self) -> bool {
-        self.parts.holds_limits
+        self.parts.isolation.holds_limits
     }
 
     fn counts(&self) -> Counts {
@@ -150,7 +146,7 @@ impl Containerizer for MesosContainerizer {
     }
 
     fn remove(&self, container_id: &str) {
-        for isolator in &self.parts.isolators {
+        for isolator in &self.parts.isolation.isolators {
             if let Err(error) = isolator.cleanup(container_id) {
                 let (isolator, error) = (isolator.name(), in_words(&error));
                 tracing::warn!(container_id, isolator, error, "cannot clean up after a container");
@@ -180,7 +176,7 @@ impl Parts {
         set: impl Fn(&dyn Isolator) -> Result<(), IsolateError>,
     ) {
         self.containers().entry(container_id.to_owned()).or_default().share.clone_from(share);
-        for isolator in &self.isolators {
+        for isolator in &self.isolation.isolators {
             if let Err(error) = set(isolator.as_ref()) {
                 let (isolator, error) = (isolator.name(), in_words(&error));
                 tracing::warn!(container_id, isolator, error, "cannot resize a container");
@@ -190,10 +186,10 @@ impl Parts {
 
     fn prepare(&self, container: Container) -> Result<(Container, Spec), LaunchError> {
         let refuse = |source| LaunchError::Isolate { isolator: "mesos", source };
-        refuse_unsupported(&container, self.holds_limits).map_err(refuse)?;
+        refuse_unsupported(&container, &self.isolation).map_err(refuse)?;
         self.make_sandbox(&container)?;
         let mut spec = specify(&container).map_err(refuse)?;
-        for isolator in &self.isolators {
+        for isolator in &self.isolation.isolators {
             isolator
                 .prepare(&container, &mut spec)
                 .map_err(|source| LaunchError::Isolate { isolator: isolator.name(), source })?;
@@ -219,7 +215,7 @@ impl Parts {
 
     /// A container that cannot be held to its promises must not run on.
     fn isolate(&self, container_id: &str, process: Process) -> Result<(), LaunchError> {
-        for isolator in &self.isolators {
+        for isolator in &self.isolation.isolators {
             if let Err(source) = isolator.isolate(container_id, process) {
                 self.launcher.kill(container_id, Duration::ZERO);
                 return Err(LaunchError::Isolate { isolator: isolator.name(), source });
@@ -230,8 +226,12 @@ impl Parts {
 
     async fn wait(&self, container_id: &str) -> Exit {
         let mut end = self.launcher.wait(container_id);
-        let watched: Vec<_> =
-            self.isolators.iter().filter_map(|isolator| isolator.watch(container_id)).collect();
+        let watched: Vec<_> = self
+            .isolation
+            .isolators
+            .iter()
+            .filter_map(|isolator| isolator.watch(container_id))
+            .collect();
         if watched.is_empty() {
             return end.await;
         }
@@ -243,7 +243,7 @@ impl Parts {
             }
         };
         // What ended it may be what nobody watched: the agent was dead, or is too slow.
-        let mut isolators = self.isolators.iter();
+        let mut isolators = self.isolation.isolators.iter();
         let limitation =
             seen.or_else(|| isolators.find_map(|isolator| isolator.overstepped(container_id)));
         Exit { limitation, ..exit }
@@ -260,7 +260,7 @@ impl Parts {
             statistics.mem_soft_limit_bytes = Some(memory);
         }
         let processes = self.launcher.processes(container_id);
-        for isolator in &self.isolators {
+        for isolator in &self.isolation.isolators {
             isolator.usage(container_id, &processes, &mut statistics);
         }
         statistics
@@ -268,11 +268,19 @@ impl Parts {
 }
 
 /// Parts of a container's description that nothing here can hold to are refused, never ignored.
-fn refuse_unsupported(container: &Container, holds_limits: bool) -> Result<(), IsolateError> {
+fn refuse_unsupported(container: &Container, isolation: &Isolation) -> Result<(), IsolateError> {
     let Some(info) = &container.info else { return Ok(()) };
     let has_own = container.parent.is_some() && !container.shares_cgroups();
+    let shares_pids = info.linux_info.as_ref().and_then(|linux| linux.share_pid_namespace);
     let refused = [
-        (has_own && !holds_limits, "cgroups of a task's own (its isolators for them are off)"),
+        (
+            shares_pids == Some(false) && !isolation.has_own_pids,
+            "process ids of a task's own (namespaces/pid is off)",
+        ),
+        (
+            has_own && !isolation.holds_limits,
+            "cgroups of a task's own (its isolators for them are off)",
+        ),
         (info.r#type() == v1::container_info::Type::Docker, "containers of type DOCKER"),
         (info.docker.is_some(), "Docker's options"),
         (info.mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()), "images"),
@@ -280,7 +288,7 @@ fn refuse_unsupported(container: &Container, holds_limits: bool) -> Result<(), I
         (info.network_infos.iter().any(|network| network.name.is_some()), "named networks"),
         (
             info.linux_info.as_ref().is_some_and(hides),
-            "Linux options (capabilities, namespaces, seccomp)",
+            "Linux options (capabilities, most namespaces, seccomp)",
         ),
         (info.tty_info.is_some(), "terminals"),
         (info.hostname.is_some(), "host names of their own"),
@@ -293,9 +301,13 @@ fn refuse_unsupported(container: &Container, holds_limits: bool) -> Result<(), I
     }
 }
 
-/// Whether more is asked for than cgroups.
+/// Whether more is asked for than cgroups and process ids.
 fn hides(linux: &v1::LinuxInfo) -> bool {
-    let known = v1::LinuxInfo { share_cgroups: linux.share_cgroups, ..v1::LinuxInfo::default() };
+    let known = v1::LinuxInfo {
+        share_cgroups: linux.share_cgroups,
+        share_pid_namespace: linux.share_pid_namespace,
+        ..v1::LinuxInfo::default()
+    };
     *linux != known
 }
 
@@ -307,6 +319,7 @@ fn specify(container: &Container) -> Result<Spec, IsolateError> {
         user: None,
         cgroups: Vec::new(),
         tree: None,
+        has_own_pids: false,
         oom_score: None,
         limits: Vec::new(),
         max_completion_ms: container
@@ -370,8 +383,10 @@ mod tests {
             };
             Container { info: Some(info), parent: Some(parent), ..Container::default() }
         };
-        let is_taken =
-            |container, holds_limits| refuse_unsupported(&container, holds_limits).is_ok();
+        let is_taken = |container, holds_limits| {
+            let isolation = Isolation { isolators: Vec::new(), holds_limits, has_own_pids: false };
+            refuse_unsupported(&container, &isolation).is_ok()
+        };
         assert!(!is_taken(of(Docker, None), true));
         assert!(is_taken(of(Mesos, None), false) && is_taken(of(Mesos, Some(true)), false));
         assert!(is_taken(of(Mesos, Some(false)), true));

@@ -16,6 +16,7 @@ pub(crate) mod environment;
 pub(crate) mod isolation;
 pub(crate) mod launcher;
 pub(crate) mod mesos;
+pub(crate) mod own_pids;
 pub(crate) mod recover;
 pub(crate) mod rlimits;
 pub(crate) mod sandbox;

@@ -6,6 +6,7 @@
 //! standard output, and from then on listens to the directory's fifo only. It has one thread, so
 //! that it may fork, and no runtime, so that it stays small.
 
+mod init;
 pub(crate) mod process;
 mod program;
 pub(crate) mod spec;

@@ -17,6 +17,7 @@ use nix::unistd::{
     setuid,
 };
 
+use super::init;
 use super::spec::{Credentials, Limit, Spec};
 use crate::kernel;
 
@@ -25,33 +26,50 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// Longest account of a failed start that is read back from the child.
 const FAILURE_LIMIT_BYTES: u64 = 4096;
 
-/// Starts the program of `spec` and returns its pid once it has been exec'd.
+/// A container that runs.
+pub(super) struct Started {
+    /// Its first process.
+    pub(super) pid: Pid,
+    /// Tells how the program ended once the first process has, if that is another.
+    pub(super) status: Option<File>,
+}
+
+/// Starts the program of `spec`, and returns once it has been exec'd.
 ///
 /// Errors say which step failed; then no process is left.
-pub(super) fn start(spec: &Spec) -> io::Result<Pid> {
+pub(super) fn start(spec: &Spec) -> io::Result<Started> {
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
+    let status = spec.has_own_pids.then(|| pipe2(OFlag::O_CLOEXEC)).transpose()?;
+    if status.is_some() {
+        init::announce()?;
+    }
     let Some(pid) = kernel::fork_single_threaded()? else {
-        let Err(failure) = become_program(spec);
+        if let Some((_, status)) = status {
+            init::run(spec, writer, status);
+        }
+        let Err(failure) = enter_cgroups(spec).and_then(|()| become_program(spec));
         report_and_exit(writer, &failure);
     };
     drop(writer);
+    let status = status.map(|(status, _)| File::from(status));
     let mut failure = String::new();
     File::from(reader).take(FAILURE_LIMIT_BYTES).read_to_string(&mut failure)?;
     if failure.is_empty() {
-        return Ok(pid);
+        return Ok(Started { pid, status });
     }
     nix::sys::wait::waitpid(pid, None)?;
     Err(io::Error::other(failure))
 }
 
 #[expect(clippy::exit, reason = "a forked child must not return into the shim's own work")]
-fn report_and_exit(writer: OwnedFd, failure: &str) -> ! {
+pub(super) fn report_and_exit(writer: OwnedFd, failure: &str) -> ! {
     // If even this fails, the parent sees a program that was started and ended with 127.
     let _ = File::from(writer).write_all(failure.as_bytes());
     std::process::exit(127)
 }
 
-fn become_program(spec: &Spec) -> Result<Infallible, String> {
+/// Puts this process, and all that it will fork, where it is held to its limits.
+pub(super) fn enter_cgroups(spec: &Spec) -> Result<(), String> {
     for entrance in &spec.cgroups {
         fs::write(entrance, "0").map_err(|error| {
             format!("cannot enter the cgroup by {}: {error}", entrance.display())
@@ -61,6 +79,10 @@ fn become_program(spec: &Spec) -> Result<Infallible, String> {
         fs::write("/proc/self/oom_score_adj", score.to_string())
             .map_err(say("cannot set the score for when memory runs out"))?;
     }
+    Ok(())
+}
+
+pub(super) fn become_program(spec: &Spec) -> Result<Infallible, String> {
     setsid().map_err(say("cannot make a session"))?;
     kernel::reset_signal_actions().map_err(say("cannot reset signals"))?;
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
@@ -78,7 +100,7 @@ fn become_program(spec: &Spec) -> Result<Infallible, String> {
     execute(spec)
 }
 
-fn say<E: Display>(what: &str) -> impl FnOnce(E) -> String {
+pub(super) fn say<E: Display>(what: &str) -> impl FnOnce(E) -> String {
     move |error| format!("{what}: {error}")
 }
 

@@ -38,6 +38,9 @@ pub(crate) struct Spec {
     /// All of its processes as the kernel counts them, if it does.
     #[serde(default)]
     pub(crate) tree: Option<Tree>,
+    /// Whether it has process ids of its own, and a first process that ends all others with it.
+    #[serde(default)]
+    pub(crate) has_own_pids: bool,
     /// How soon the kernel kills it when the machine has no memory left (`oom_score_adj`); as the shim
     /// when unset.
     #[serde(default)]

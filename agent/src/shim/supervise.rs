@@ -11,7 +11,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
 use super::process::Process;
-use super::program;
+use super::program::{self, Started};
 use super::spec::{Exit, Killed, Order, Spec};
 use super::tree;
 
@@ -29,6 +29,8 @@ pub(super) struct Supervisor {
 pub(super) struct Running {
     supervisor: Supervisor,
     process: Process,
+    /// Tells how the program ended, if the first process is another.
+    status: Option<File>,
     completion_deadline: Option<Instant>,
     killing: Option<Killing>,
     line: Vec<u8>,
@@ -58,7 +60,8 @@ impl Supervisor {
 
     /// Starts the container.
     pub(super) fn start(self) -> io::Result<Running> {
-        let pid = program::start(&self.spec)?.as_raw();
+        let Started { pid, status } = program::start(&self.spec)?;
+        let pid = pid.as_raw();
         // A program that has ended already still is a zombie of ours, so that /proc shows it.
         let process = Process::find(pid)
             .ok_or_else(|| io::Error::other("/proc does not show the container's process"))?;
@@ -68,6 +71,7 @@ impl Supervisor {
         Ok(Running {
             supervisor: self,
             process,
+            status,
             completion_deadline,
             killing: None,
             line: Vec::new(),
@@ -87,6 +91,7 @@ impl Running {
         loop {
             if let Some(status) = tree::reap(Some(main)).status {
                 tree::end_all(self.supervisor.spec.tree.as_ref());
+                let status = self.status.take().map_or(status, |told| last_word(told, status));
                 let killed = self.killing.map(|killing| killing.reason);
                 return Ok(Exit { status: Some(status), killed, ..Exit::default() });
             }
@@ -191,5 +196,14 @@ impl Running {
                 self.kill(Killed::Ordered, Duration::from_millis(grace_ms));
             }
         }
+    }
+}
+
+/// How the program ended, as its first process told; that one's own end if it did not come to tell.
+fn last_word(mut told: File, own: i32) -> i32 {
+    let mut status = [0; 4];
+    match told.read_exact(&mut status) {
+        Ok(()) => i32::from_le_bytes(status),
+        Err(_) => own,
     }
 }

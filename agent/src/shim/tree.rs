@@ -68,16 +68,22 @@ pub(super) struct Reaped {
     pub(super) is_empty_tree: bool,
 }
 
+/// How a process ended, in one number as the kernel has it; nothing if it has not ended.
+pub(super) fn raw_status(status: WaitStatus) -> Option<i32> {
+    match status {
+        WaitStatus::Exited(_, code) => Some(code << 8),
+        WaitStatus::Signaled(_, signal, core) => Some(signal as i32 | if core { 0x80 } else { 0 }),
+        _ => None,
+    }
+}
+
 /// Reaps every child that has ended, and says how `main` did.
 pub(super) fn reap(main: Option<Pid>) -> Reaped {
     let mut status = None;
     loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, code)) if Some(pid) == main => status = Some(code << 8),
-            Ok(WaitStatus::Signaled(pid, signal, core)) if Some(pid) == main => {
-                status = Some(signal as i32 | if core { 0x80 } else { 0 });
-            }
             Ok(WaitStatus::StillAlive) => return Reaped { status, is_empty_tree: false },
+            Ok(ended) if ended.pid() == main => status = raw_status(ended).or(status),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(_) => return Reaped { status, is_empty_tree: true },
         }
