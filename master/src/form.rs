@@ -44,7 +44,11 @@ pub enum FormError {
         cluster_id: String,
     },
     /// A founder belongs to another quorum.
-    #[error("{address} belongs to another quorum, {cluster_id}")]
+    #[error(
+        "{address} belongs to another quorum, {cluster_id}, than some of those listed: a master that is to take a place \
+         in a quorum that exists is started with --join on an empty directory, and added with `mesolith quorum \
+         replace` or `mesolith quorum add`"
+    )]
     OtherQuorum {
         /// The founder.
         address: String,

@@ -20,7 +20,7 @@ pub(crate) fn event(state: &State, message: &OperatorMessage) -> Option<Event> {
             Event { task_added: Some(TaskAdded { task }), ..of_type(Type::TaskAdded) }
         }
         OperatorMessage::TaskUpdated(updated, said) => {
-            let framework = state.frameworks.get(&updated.key.framework)?;
+            let framework = framework_of(state, updated.key.framework)?;
             let subject = status::Subject::of_task(updated);
             let updated = TaskUpdated {
                 framework_id: (*framework.wire_id).into(),
@@ -59,6 +59,12 @@ pub(crate) fn event(state: &State, message: &OperatorMessage) -> Option<Event> {
 
 fn known(state: &State, id: FrameworkId) -> Option<&Framework> {
     state.frameworks.get(&id).map(AsRef::as_ref)
+}
+
+/// Whose a task is or was: what ends with its framework is told once that is over.
+fn framework_of(state: &State, id: FrameworkId) -> Option<&Framework> {
+    let over = || state.completed_frameworks.iter().rev().map(|it| &*it.framework);
+    known(state, id).or_else(|| over().find(|framework| framework.id == id))
 }
 
 /// An event that says no more than its type.

@@ -50,7 +50,7 @@ impl Fold for FrameworkRemoved {
         for offer in &framework.offers {
             state.lift(*offer);
         }
-        for agent in end_all(state, self.id, at) {
+        for agent in end_all(state, self.id, at, effects) {
             let directive = Directive::ShutdownFramework {
                 framework: framework.wire_id.clone(),
                 number: state.cluster.events,
@@ -69,9 +69,14 @@ impl Fold for FrameworkRemoved {
     }
 }
 
-/// Ends every task and executor of a framework in the books (no update is sent: nobody listens), and
-/// says on which agents there were any.
-fn end_all(state: &mut State, framework: FrameworkId, at: Time) -> BTreeSet<AgentId> {
+/// Ends every task and executor of a framework in the books, and says on which agents there were any. Operators hear of
+/// it; no update is sent, for nobody listens.
+fn end_all(
+    state: &mut State,
+    framework: FrameworkId,
+    at: Time,
+    effects: &mut Vec<Effect>,
+) -> BTreeSet<AgentId> {
     let mut agents = BTreeSet::new();
     let tasks: Vec<_> = state.tasks_of(framework).cloned().collect();
     for task in tasks {
@@ -82,7 +87,12 @@ fn end_all(state: &mut State, framework: FrameworkId, at: Time) -> BTreeSet<Agen
             "Framework has been removed",
             at,
         ));
-        state.advance(&task.key, &status, TaskState::Killed);
+        if !task.state.is_terminal() {
+            state.advance(&task.key, &status, TaskState::Killed);
+            let killed = state.tasks.get(&task.key).cloned();
+            let message = killed.map(|killed| OperatorMessage::TaskUpdated(killed, status));
+            effects.extend(message.map(Effect::Operators));
+        }
         state.complete_task(&task.key);
     }
     let executors: Vec<_> =
@@ -133,7 +143,15 @@ mod tests {
         });
         assert!(to_it.eq([&FrameworkMessage::Closed]), "no update reaches it: {sent:?}");
         let removed = |effect: &Effect| matches!(effect, Effect::Operators(OperatorMessage::FrameworkRemoved(it)) if it.id == id);
-        assert!(sent.iter().any(removed), "{sent:?}");
+        let removed = sent.iter().position(removed).expect("operators hear of it");
+        let killed = |effect: &Effect| match effect {
+            Effect::Operators(OperatorMessage::TaskUpdated(task, _)) => {
+                task.state == TaskState::Killed
+            }
+            _ => false,
+        };
+        let killed = sent.iter().position(killed).expect("and of its tasks");
+        assert!(killed < removed, "{sent:?}");
 
         let over = world.state.completed_frameworks.back().expect("it is remembered");
         let task = over.framework.completed.back().expect("its task, too");

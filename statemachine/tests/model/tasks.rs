@@ -106,12 +106,12 @@ impl Model {
             return Err("FrameworkUnknown");
         }
         let name = (id, task.clone());
-        let pending = self.tasks.get(&name).and_then(|task| task.pending);
+        let named = self.tasks.get(&name).filter(|task| task.agent == agent);
+        let pending = named.and_then(|task| task.pending);
         let Some((_, state, _)) = pending.filter(|pending| pending.0 == update) else {
             self.direct(agent, Said::Acknowledge(task, update));
             return Ok(());
         };
-        let agent = self.tasks[&name].agent;
         self.direct(agent, Said::Acknowledge(task, update));
         if let Some(task) = self.tasks.get_mut(&name) {
             task.pending = None;
