@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::agent::Agent;
-use crate::allocator::exclusive;
+use crate::allocator::{ClientKey, exclusive};
 use crate::deadline::Deadline;
 use crate::id::{AgentId, FrameworkId, OfferId, Role};
 use crate::offer::Offer;
@@ -14,9 +14,9 @@ use crate::state::State;
 impl State {
     /// Puts an offer on the table.
     pub(crate) fn lay(&mut self, offer: Arc<Offer>) {
-        let charged = self.book.charge(offer.framework, &offer.role, offer.agent, &offer.resources);
-        charged.count(&offer.resources);
-        self.ask(&offer);
+        let client = (offer.framework, offer.role.clone());
+        self.book.offer(&client, offer.agent, &offer.resources);
+        self.ask(&client, &offer);
         self.spend(offer.agent, &offer.resources, |agent| {
             agent.offers.insert(offer.id);
             &mut agent.offered
@@ -32,17 +32,18 @@ impl State {
     }
 
     /// Remembers who is asked about what is free on an agent.
-    fn ask(&mut self, offer: &Offer) {
+    fn ask(&mut self, client: &ClientKey, offer: &Offer) {
         if let Some(agent) = self.agents.get(&offer.agent) {
-            let (client, unused) = ((offer.framework, offer.role.clone()), agent.unused());
-            self.book.turns.offer(offer.agent, &client, &offer.resources, &unused);
+            let unused = agent.unused();
+            self.book.turns.offer(offer.agent, client, &offer.resources, &unused);
         }
     }
 
     /// Takes an offer off the table: its resources are free again.
     pub(crate) fn lift(&mut self, offer: OfferId) -> Option<Arc<Offer>> {
         let offer = self.offers.remove(&offer)?;
-        self.book.refund(offer.framework, &offer.role, offer.agent, &offer.resources);
+        let client = (offer.framework, offer.role.clone());
+        self.book.refund(&client, offer.agent, &offer.resources);
         self.recover(offer.agent, &offer.resources, |agent| {
             agent.offers.remove(&offer.id);
             &mut agent.offered
@@ -64,7 +65,7 @@ impl State {
         role: &Role,
         resources: &Resources,
     ) {
-        self.book.charge(framework, role, agent, resources);
+        self.book.charge(&(framework, role.clone()), agent, resources);
         self.book.turns.take(agent, resources);
         self.spend(agent, resources, |agent| &mut agent.used);
     }
@@ -77,7 +78,7 @@ impl State {
         role: &Role,
         resources: &Resources,
     ) {
-        self.book.refund(framework, role, agent, resources);
+        self.book.refund(&(framework, role.clone()), agent, resources);
         self.recover(agent, resources, |agent| &mut agent.used);
     }
 

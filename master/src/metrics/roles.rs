@@ -47,7 +47,7 @@ fn gauge(metrics: &mut Metrics, (what, role, after): (&str, &Role, &str), value:
 /// What each role holds with all below it, used or offered.
 fn held(state: &State) -> BTreeMap<Role, Quantities> {
     let mut held: BTreeMap<Role, Quantities> = BTreeMap::new();
-    for ((_, role), holding) in &state.book.held {
+    for (role, holding) in state.book.held.by_role() {
         for role in role.ancestors().chain([role.clone()]) {
             held.entry(role).or_default().add_all(&holding.quantities);
         }

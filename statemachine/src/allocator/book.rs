@@ -5,9 +5,9 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::filters::Filters;
-use super::turns::Turns;
+use super::held::{Held, Holding};
+use super::turns::{ClientKey, Turns};
 use crate::id::{AgentId, FrameworkId, Role};
-use crate::quota;
 use crate::resources::{Quantities, Resource, Resources};
 
 /// Sums and filters.
@@ -15,7 +15,7 @@ use crate::resources::{Quantities, Resource, Resources};
 pub struct Book {
     /// What each framework holds in each role.
     #[serde(rename = "h")]
-    pub held: OrdMap<(FrameworkId, Role), Holding>,
+    pub held: Held,
     /// How many copies of each shared resource each framework holds in each role: in its share it
     /// counts once (semantics 174).
     #[serde(rename = "s")]
@@ -38,97 +38,70 @@ pub struct Book {
     pub turns: Turns,
 }
 
-/// What one framework holds in one role.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holding {
-    /// Used by its tasks and executors, or offered to it.
-    #[serde(rename = "q")]
-    pub quantities: Quantities,
-    /// What of it does not count against the role's quota: reservations, which count for whom they are
-    /// made, and what is revocable.
-    #[serde(rename = "u", default, skip_serializing_if = "Quantities::is_empty")]
-    pub uncounted: Quantities,
-    /// How many offers with something unreserved it has had: of equal shares, the one with fewer comes
-    /// first (semantics 173).
-    #[serde(rename = "n")]
-    pub offers: u64,
-    /// How many offers of nothing but reservations, by how deep the role lies that they were reserved
-    /// for, top level first. They count among those below that role only: nobody else could have had
-    /// them, and who has reservations would fall behind for good where nobody holds anything.
-    #[serde(rename = "r", default, skip_serializing_if = "Vec::is_empty")]
-    pub reserved: Vec<u64>,
-}
-
-impl Holding {
-    /// One offer of these resources.
-    pub(super) fn of_offer(resources: &Resources) -> Self {
-        let mut held = Self { quantities: Quantities::of(resources), ..Self::default() };
-        held.count(resources);
-        held
-    }
-
-    /// Counts one more offer.
-    pub(crate) fn count(&mut self, resources: &Resources) {
-        let depths = resources.iter().map(|it| it.role().map_or(0, Role::depth));
-        let Some(level) = depths.min().and_then(|depth| depth.checked_sub(1)) else {
-            self.offers += 1;
-            return;
-        };
-        if self.reserved.len() <= level {
-            self.reserved.resize(level + 1, 0);
-        }
-        if let Some(count) = self.reserved.get_mut(level) {
-            *count += 1;
-        }
-    }
-
-    /// How many offers count among those who stand below a role at this depth; 0 for all roles.
-    pub(super) fn offers_below(&self, depth: usize) -> u64 {
-        self.offers + self.reserved.iter().take(depth).sum::<u64>()
-    }
-}
-
 impl Book {
+    /// A framework is offered something in a role.
+    pub(crate) fn offer(&mut self, client: &ClientKey, agent: AgentId, resources: &Resources) {
+        let first = self.first_copies(client, agent, resources);
+        self.held.change(client, |holding| {
+            first.iter().for_each(|resource| holding.add(resource));
+            holding.count(resources);
+        });
+    }
+
     /// A framework holds more in a role: all of this.
-    pub(crate) fn charge(
+    pub(crate) fn charge(&mut self, client: &ClientKey, agent: AgentId, resources: &Resources) {
+        let first = self.first_copies(client, agent, resources);
+        self.held.change(client, |holding| first.iter().for_each(|it| holding.add(it)));
+    }
+
+    /// Counts copies of what is shared; says what counts for a share.
+    fn first_copies(
         &mut self,
-        framework: FrameworkId,
-        role: &Role,
+        client: &ClientKey,
         agent: AgentId,
         resources: &Resources,
-    ) -> &mut Holding {
-        let holding = self.held.entry((framework, role.clone())).or_default();
+    ) -> Resources {
+        if !resources.iter().any(|resource| resource.shared) {
+            return resources.clone();
+        }
+        let mut first = Vec::new();
         for resource in resources {
             if resource.shared {
-                let key = (framework, role.clone(), agent, resource.clone());
+                let key = (client.0, client.1.clone(), agent, resource.clone());
                 let copies = self.copies.entry(key).or_insert(0);
                 *copies += 1;
                 if *copies > 1 {
                     continue;
                 }
             }
-            holding.quantities.add(resource);
-            if !quota::counts(resource) {
-                holding.uncounted.add(resource);
-            }
+            first.push(resource.clone());
         }
-        holding
+        first.into()
     }
 
     /// A framework holds less in a role.
-    pub(crate) fn refund(
+    pub(crate) fn refund(&mut self, client: &ClientKey, agent: AgentId, resources: &Resources) {
+        if self.held.of(client).is_none() {
+            return;
+        }
+        let last = self.last_copies(client, agent, resources);
+        self.held.change(client, |holding| last.iter().for_each(|it| holding.remove(it)));
+    }
+
+    /// Counts copies of what is shared; says what no longer counts for a share.
+    fn last_copies(
         &mut self,
-        framework: FrameworkId,
-        role: &Role,
+        client: &ClientKey,
         agent: AgentId,
         resources: &Resources,
-    ) {
-        let Some(holding) = self.held.get_mut(&(framework, role.clone())) else {
-            return;
-        };
+    ) -> Resources {
+        if !resources.iter().any(|resource| resource.shared) {
+            return resources.clone();
+        }
+        let mut last = Vec::new();
         for resource in resources {
             if resource.shared {
-                let key = (framework, role.clone(), agent, resource.clone());
+                let key = (client.0, client.1.clone(), agent, resource.clone());
                 if let Some(copies) = self.copies.get_mut(&key)
                     && *copies > 1
                 {
@@ -137,27 +110,17 @@ impl Book {
                 }
                 self.copies.remove(&key);
             }
-            holding.quantities.remove(resource);
-            if !quota::counts(resource) {
-                holding.uncounted.remove(resource);
-            }
+            last.push(resource.clone());
         }
+        last.into()
     }
 
     /// Forgets how many offers a framework has had in roles that are no longer its own and in which it
     /// holds nothing.
     pub(crate) fn retain_roles(&mut self, framework: FrameworkId, roles: &[Role]) {
-        let first = (framework, Role::from(""));
-        let gone: Vec<_> = self
-            .held
-            .range(first..)
-            .take_while(|(key, _)| key.0 == framework)
-            .filter(|(key, held)| !roles.contains(&key.1) && held.quantities.is_empty())
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in gone {
-            self.held.remove(&key);
-        }
+        let is_over =
+            |role: &Role, held: &Holding| !roles.contains(role) && held.quantities.is_empty();
+        self.held.forget(framework, is_over);
     }
 
     /// An agent's resources become part of the cluster's.

@@ -4,18 +4,19 @@
 
 use std::collections::BTreeSet;
 
-use super::book::Holding;
+use super::along::Along;
 use super::line::Lookout;
-use super::search::{Lot, Round, Search, Taker, is_enough};
+use super::lot::{Lot, Lots, is_enough};
+use super::pile::Pile;
+use super::search::{Round, Search, Taker};
 use super::shuffle::shuffle;
 use super::trace::{Skip, Trace};
 use super::tree::{Kind, Tree};
-use crate::agent::Agent;
 use crate::context::Context;
-use crate::id::{AgentId, Role};
+use crate::id::AgentId;
 use crate::offer::OfferSpec;
 use crate::quota::{Amounts, Headroom};
-use crate::resources::{Quantities, Resources};
+use crate::resources::Quantities;
 use crate::state::State;
 
 /// How many offers one cycle makes at most, so that the journal's entry stays within a few MB. The
@@ -37,49 +38,45 @@ pub fn allocate(
     let anything = [Amounts::new()];
     // who has a minimum of its own may want less than others
     let least: &[Amounts] = if tree.has_minimums() { &anything } else { &settings.offer_minimums };
-    let mut agents = candidates(state, agents, least, trace);
-    shuffle(&mut agents, context.seed);
+    let mut lots = lots((state, context), agents, least, trace);
+    shuffle(&mut lots, context.seed);
     let headroom = Headroom::new(state);
     if !headroom.is_empty() {
         tree.open_accounts(|role| headroom.account(role));
+        tree.note_due(|role| headroom.may_be_due(role));
     }
-    let (now, offers) = (context.now, Vec::new());
-    let round = Round::Guarantees;
+    let (round, offers) = (Round::Guarantees, Vec::new());
     let mut cycle = Cycle { tree, headroom, least, round, trace, offers };
-    let mut left = Vec::new();
-    cycle.note_due(None);
-    for agent in &agents {
+    for lot in &mut lots {
         if cycle.headroom.is_met() || cycle.is_full() {
             break;
         }
-        left.push(cycle.give_out(&Lot::new(agent, state, (settings, now)), agent.free()));
+        cycle.give_out(lot);
     }
     cycle.round = Round::Shares;
-    let mut left = left.into_iter();
-    for agent in agents {
+    for lot in &mut lots {
         if cycle.is_full() {
             break;
         }
-        let free = left.next().unwrap_or_else(|| agent.free());
-        cycle.give_out(&Lot::new(agent, state, (settings, now)), free);
+        cycle.give_out(lot);
     }
     cycle.offers
 }
 
 /// Agents on which enough is free for any offer.
-fn candidates<'a>(
-    state: &'a State,
+fn lots<'a>(
+    (state, context): (&'a State, &'a Context),
     agents: Option<&[AgentId]>,
     least: &[Amounts],
     trace: &mut impl Trace,
-) -> Vec<&'a Agent> {
-    let mut found = Vec::new();
+) -> Vec<Lot<'a>> {
+    let (mut found, mut lots) = (Vec::new(), Lots::new(state, context));
+    let mut along = Along::new(&state.agents);
     let mut consider = |id: AgentId, free: Option<&Quantities>| {
-        let agent = || state.agents.get(&id).filter(|agent| agent.is_active());
         if !free.is_some_and(|free| is_enough(least, free)) {
             trace.skipped(id, Skip::TooLittle);
-        } else if let Some(agent) = agent() {
-            found.push(&**agent);
+        } else if let Some((_, agent)) = along.next(id).filter(|(_, agent)| agent.is_active()) {
+            found.push(lots.next(agent));
         } else {
             trace.skipped(id, Skip::Inactive);
         }
@@ -99,9 +96,9 @@ fn candidates<'a>(
     found
 }
 
-struct Cycle<'a, T> {
-    tree: Tree,
-    headroom: Headroom<'a>,
+struct Cycle<'a, 's, T> {
+    tree: Tree<'s>,
+    headroom: Headroom<'s>,
     /// What anybody wants at least.
     least: &'a [Amounts],
     round: Round,
@@ -109,47 +106,53 @@ struct Cycle<'a, T> {
     offers: Vec<OfferSpec>,
 }
 
-impl<T: Trace> Cycle<'_, T> {
+impl<'s, T: Trace> Cycle<'_, 's, T> {
     fn is_full(&self) -> bool {
         self.offers.len() >= OFFERS_PER_CYCLE_MAX
     }
 
-    fn note_due(&mut self, of: Option<&Role>) {
-        let Self { tree, headroom, .. } = self;
-        tree.note_due(of, |role| headroom.may_be_due(role));
-    }
-
-    /// Gives out what is free on one agent, and says what nobody can take. What is revocable goes into
+    /// Gives out what is free on one agent; what nobody can take stays. What is revocable goes into
     /// offers of its own, so that taking it back rescinds nothing else (gaps 62).
-    fn give_out(&mut self, lot: &Lot<'_>, free: Resources) -> Resources {
-        if !free.iter().any(|resource| resource.revocable) {
-            return self.give_out_alike(lot, free);
+    fn give_out(&mut self, lot: &mut Lot<'s>) {
+        let free = std::mem::take(&mut lot.free);
+        if !free.has_revocable() {
+            lot.free = self.give_out_alike(lot, free);
+            return;
         }
-        let firm = self.give_out_alike(lot, free.filtered(|resource| !resource.revocable));
-        let mut left = self.give_out_alike(lot, free.filtered(|resource| resource.revocable));
+        let (revocable, firm) = free.parted();
+        let firm = self.give_out_alike(lot, firm).into_resources();
+        let mut left = self.give_out_alike(lot, revocable).into_resources();
         left.add_all(&firm);
-        left
+        lot.free = left.into();
     }
 
-    fn give_out_alike(&mut self, lot: &Lot<'_>, mut left: Resources) -> Resources {
-        while let Some((taker, resources)) = self.taker(lot, &left) {
-            let Kind::Client(client) = self.tree.kind(taker) else { break };
-            left.remove_all(&resources);
-            self.headroom.charge(self.tree.account(self.tree.parent(taker)), &resources);
-            let (framework, role) = client.key.clone();
-            let charge = Holding::of_offer(&resources);
-            let offer = OfferSpec { framework, role: role.clone(), agent: lot.agent, resources };
-            self.trace.offered(&offer, self.tree.share(taker));
-            self.offers.push(offer);
-            self.tree.charge(taker, &charge);
-            if self.round == Round::Guarantees {
-                self.note_due(Some(&role));
-            }
+    fn give_out_alike(&mut self, lot: &Lot<'s>, mut left: Pile) -> Pile {
+        while !left.is_empty() {
+            let Some((taker, pile)) = self.taker(lot, &left) else { break };
+            left = left.without(pile.resources());
+            self.give(lot, taker, pile);
         }
         left
     }
 
-    fn taker(&mut self, lot: &Lot<'_>, left: &Resources) -> Option<Taker> {
+    fn give(&mut self, lot: &Lot<'s>, taker: usize, pile: Pile) {
+        let Kind::Client(client) = self.tree.kind(taker) else { return };
+        let (framework, role) = client.key();
+        let group = self.tree.parent(taker);
+        self.headroom.charge(self.tree.account(group), &pile.counted());
+        let charge = pile.charge();
+        let (agent, resources) = (lot.agent.id, pile.into_resources());
+        let offer = OfferSpec { framework, role, agent, resources };
+        self.trace.offered(&offer, self.tree.share(taker));
+        self.offers.push(offer);
+        self.tree.charge(taker, &charge);
+        if self.round == Round::Guarantees {
+            let Self { tree, headroom, .. } = self;
+            tree.note_met(taker, |role| headroom.may_be_due(role));
+        }
+    }
+
+    fn taker(&mut self, lot: &Lot<'s>, left: &Pile) -> Option<Taker> {
         let Self { tree, headroom, least, round, trace, .. } = self;
         let (tree, headroom, round, trace) = (&*tree, &*headroom, *round, &mut **trace);
         let (lookout, waiting, mut spent) = (Lookout::ALL, Vec::new(), Vec::new());

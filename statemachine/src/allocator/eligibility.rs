@@ -300,7 +300,7 @@ fn a_shared_volume_counts_once_in_a_share() {
     ];
     world.operate(framework, operations);
     assert_eq!(world.state.tasks.len(), 2, "semantics 101");
-    let held = &world.state.book.held[&(framework, "a".into())].quantities;
+    let held = &world.state.book.held.of(&(framework, "a".into())).expect("something").quantities;
     let share = held.share_of(&world.state.book.total);
     assert!((share - 0.6).abs() < 1e-9, "semantics 174: {share}");
 }

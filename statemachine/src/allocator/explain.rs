@@ -2,10 +2,13 @@
 //! moment. It asks the checks of the cycle itself, so that it cannot say anything else than what
 //! happens.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::cycle::allocate;
-use super::search::{Lot, is_enough, open_to};
+use super::filters::refused_until;
+use super::lot::{Lot, Lots, is_enough};
+use super::pile::Pile;
 use super::trace::{Obstacle, Step};
 use super::tree::{Client, Tree};
 use crate::agent::{Agent, DrainState};
@@ -116,10 +119,10 @@ struct Asked<'a> {
     state: &'a State,
     context: &'a Context,
     question: &'a Question,
-    framework: &'a std::sync::Arc<Framework>,
+    framework: &'a Framework,
     /// To whom the next cycle offers what is free on each agent.
     next: BTreeMap<AgentId, Vec<(FrameworkId, Role)>>,
-    tree: Tree,
+    tree: Tree<'a>,
     headroom: Headroom<'a>,
 }
 
@@ -137,8 +140,7 @@ impl Asked<'_> {
             (Standing::Asking, Some(id)) => self.state.agents.get(&id).into_iter().collect(),
             (Standing::Asking, None) => self.state.agents.values().collect(),
         };
-        let client =
-            Client { framework: self.framework.clone(), key: (self.framework.id, role.clone()) };
+        let client = Client::new(self.framework, role);
         let verdict = |agent: &std::sync::Arc<Agent>| (agent.id, self.verdict(&client, agent));
         RoleAnswer {
             standing,
@@ -149,46 +151,53 @@ impl Asked<'_> {
     }
 
     /// What never changes is named before what time or others may change.
-    fn verdict(&self, client: &Client, agent: &Agent) -> Verdict {
-        let role = &client.key.1;
+    fn verdict(&self, client: &Client<'_>, agent: &Agent) -> Verdict {
+        let role = client.role;
         let mut offers = agent.offers.iter().filter_map(|id| self.state.offers.get(id));
-        let mut own = offers.clone().filter(|it| it.framework == client.key.0 && it.role == *role);
+        let mut own =
+            offers.clone().filter(|it| it.framework == self.framework.id && it.role == *role);
         if let Some(offer) = own.find(|offer| self.suffices(&offer.resources)) {
             return Verdict::Offered(offer.id);
         }
         if let Some(why) = inactive(agent) {
             return Verdict::Inactive(why);
         }
-        let mut lot = Lot::new(agent, self.state, (&self.context.settings, self.context.now));
+        let mut lot = Lots::new(self.state, self.context).next(agent);
         let refusals = lot.refusals.take();
-        if let Err(why) = self.fit(client, &lot, &open_to(&agent.total, role)) {
+        if let Err(why) = self.fit(client, &lot, &Pile::from(agent.total.clone()).open_to(role)) {
             return Verdict::Unfit(why);
         }
-        let free = open_to(&agent.free(), role);
+        let free = lot.free.open_to(role);
         if self.fit(client, &lot, &free).is_err() {
             let others = offers.by_ref().filter(|it| role_may_have(role, &it.resources));
             return Verdict::Taken(
                 others.map(|it| (it.framework, it.role.clone(), it.id)).collect(),
             );
         }
-        let (open, bound) = self.headroom.cut(self.headroom.account(role), &free);
+        let account = self.headroom.account(role);
+        let cut = self.headroom.cut(account, free.resources(), &free.counted());
+        let bound = cut.as_ref().map(|(_, why)| *why);
+        let open = cut.map_or(free, |(part, _)| Cow::Owned(part.into()));
         let Ok(fit) = self.fit(client, &lot, &open) else {
             return bound.map_or(Verdict::Unfit(Obstacle::TooLittle), Verdict::Bound);
         };
         let now = self.context.now;
-        let until =
-            refusals.and_then(|it| super::filters::refused_until(it, &client.key, &fit, now));
+        let until = refusals.and_then(|it| refused_until(it, &client.key(), fit.resources(), now));
         if let Some(until) = until {
             return Verdict::Refused(until);
         }
         let next = self.next.get(&agent.id).map(Vec::as_slice).unwrap_or_default();
-        if next.contains(&client.key) { Verdict::Next } else { Verdict::OthersFirst(next.to_vec()) }
+        if next.contains(&client.key()) {
+            Verdict::Next
+        } else {
+            Verdict::OthersFirst(next.to_vec())
+        }
     }
 
     /// What the framework could take of these, if that is enough for an offer and for what is asked.
-    fn fit(&self, client: &Client, lot: &Lot<'_>, open: &Resources) -> Result<Resources, Obstacle> {
-        let fit = lot.fit(client, (open, &Quantities::of(open)), Obstacle::TooLittle)?;
-        if self.suffices(&fit) { Ok(fit) } else { Err(Obstacle::TooLittle) }
+    fn fit(&self, client: &Client<'_>, lot: &Lot<'_>, open: &Pile) -> Result<Pile, Obstacle> {
+        let fit = lot.fit(client, open, Obstacle::TooLittle)?;
+        if self.suffices(fit.resources()) { Ok(fit) } else { Err(Obstacle::TooLittle) }
     }
 
     fn suffices(&self, resources: &Resources) -> bool {
@@ -198,7 +207,7 @@ impl Asked<'_> {
 
 /// Whether some of these could be offered for this role.
 fn role_may_have(role: &Role, resources: &Resources) -> bool {
-    !open_to(resources, role).is_empty()
+    !Pile::from(resources.clone()).open_to(role).is_empty()
 }
 
 fn inactive(agent: &Agent) -> Option<Inactive> {

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
+use super::along::Along;
+use super::crowd::Crowd;
+use super::turns::ClientKey;
 use crate::id::{AgentId, FrameworkId, Role};
 use crate::resources::Resources;
 use crate::time::Time;
@@ -25,8 +28,66 @@ pub struct OfferFilter {
     pub until: Time,
 }
 
+/// Of how many refusals of one agent it is worth to know whose they may be.
+const CROWD_MAX: usize = 64;
+
 /// What is refused of one agent.
-pub(super) type Refusals = OrdMap<(FrameworkId, Role), Vec<OfferFilter>>;
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "OrdMap<ClientKey, Vec<OfferFilter>>", into = "OrdMap<ClientKey, Vec<OfferFilter>>")]
+pub(super) struct Refusals {
+    clients: OrdMap<ClientKey, Vec<OfferFilter>>,
+    /// Of those who refused.
+    crowd: Crowd,
+}
+
+impl From<OrdMap<ClientKey, Vec<OfferFilter>>> for Refusals {
+    fn from(clients: OrdMap<ClientKey, Vec<OfferFilter>>) -> Self {
+        let mut refusals = Self { clients, crowd: Crowd::default() };
+        refusals.crowd = refusals.count();
+        refusals
+    }
+}
+
+impl From<Refusals> for OrdMap<ClientKey, Vec<OfferFilter>> {
+    fn from(refusals: Refusals) -> Self {
+        refusals.clients
+    }
+}
+
+impl Refusals {
+    /// What a client refused.
+    pub(super) fn of(&self, client: &ClientKey) -> Option<&Vec<OfferFilter>> {
+        self.clients.get(client)
+    }
+
+    /// Whether it may be that a framework refused something.
+    pub(super) fn may_be_of(&self, framework: FrameworkId) -> bool {
+        self.crowd.may_have(framework)
+    }
+
+    fn insert(&mut self, client: ClientKey, filters: Vec<OfferFilter>) {
+        self.crowd.add(client.0);
+        self.clients.insert(client, filters);
+        if self.clients.len() > CROWD_MAX {
+            self.crowd = Crowd::ALL;
+        }
+    }
+
+    fn remove(&mut self, client: &ClientKey) -> Vec<OfferFilter> {
+        let removed = self.clients.remove(client);
+        if removed.is_some() {
+            self.crowd = self.count();
+        }
+        removed.unwrap_or_default()
+    }
+
+    fn count(&self) -> Crowd {
+        if self.clients.len() > CROWD_MAX {
+            return Crowd::ALL;
+        }
+        self.clients.keys().map(|client| client.0).collect()
+    }
+}
 
 /// All offer filters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,19 +102,25 @@ pub struct Filters {
 
 impl Filters {
     /// What is refused of an agent; none if nothing is.
+    #[cfg(test)]
     pub(super) fn of(&self, agent: AgentId) -> Option<&Refusals> {
         self.agents.get(&agent)
     }
 
+    /// The same for one agent after another.
+    pub(super) fn along(&self) -> Along<'_, AgentId, Refusals> {
+        Along::new(&self.agents)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.agents.values().flat_map(OrdMap::values).map(Vec::len).sum()
+        self.agents.values().flat_map(|it| it.clients.values()).map(Vec::len).sum()
     }
 
     /// How many count at `now`, for each role that has any.
     pub fn by_role(&self, now: Time) -> BTreeMap<&Role, usize> {
         let mut counts = BTreeMap::new();
-        for ((_, role), filters) in self.agents.values().flatten() {
+        for ((_, role), filters) in self.agents.values().flat_map(|it| &it.clients) {
             *counts.entry(role).or_default() += filters.iter().filter(|it| it.until > now).count();
         }
         counts
@@ -73,7 +140,7 @@ impl Filters {
         filter: OfferFilter,
     ) {
         let key = (framework, role.clone());
-        let held = self.agents.get(&agent).and_then(|refusals| refusals.get(&key));
+        let held = self.agents.get(&agent).and_then(|refusals| refusals.of(&key));
         let mut filters = held.cloned().unwrap_or_default();
         filters.retain(|held| {
             held.until > filter.until || !filter.resources.contains(&held.resources)
@@ -105,7 +172,7 @@ impl Filters {
     /// Forgets the refusals of an agent's resources.
     pub(crate) fn clear_agent(&mut self, agent: AgentId) {
         let refusals = self.agents.get(&agent).cloned().unwrap_or_default();
-        for key in refusals.keys() {
+        for key in refusals.clients.keys() {
             self.store(agent, key.clone(), Vec::new());
         }
     }
@@ -115,7 +182,7 @@ impl Filters {
         while let Some(first) = self.ends.get_min().filter(|first| first.0 <= now).cloned() {
             let (_, framework, role, agent) = first;
             let key = (framework, role);
-            let held = self.agents.get(&agent).and_then(|refusals| refusals.get(&key));
+            let held = self.agents.get(&agent).and_then(|refusals| refusals.of(&key));
             let mut filters = held.cloned().unwrap_or_default();
             filters.retain(|filter| filter.until > now);
             self.store(agent, key, filters);
@@ -126,7 +193,7 @@ impl Filters {
     fn store(&mut self, agent: AgentId, key: (FrameworkId, Role), filters: Vec<OfferFilter>) {
         let (framework, role) = key.clone();
         let refusals = self.agents.entry(agent).or_default();
-        let before = refusals.remove(&key).unwrap_or_default();
+        let before = refusals.remove(&key);
         for filter in before {
             self.ends.remove(&(filter.until, framework, role.clone(), agent));
         }
@@ -139,7 +206,7 @@ impl Filters {
             self.clients.insert((framework, role, agent));
             refusals.insert(key, filters);
         }
-        if refusals.is_empty() {
+        if refusals.clients.is_empty() {
             self.agents.remove(&agent);
         }
     }
@@ -148,7 +215,7 @@ impl Filters {
 /// Whether what is refused of an agent stands in the way of this candidate.
 pub(super) fn blocks(
     refusals: &Refusals,
-    client: &(FrameworkId, Role),
+    client: &ClientKey,
     candidate: &Resources,
     now: Time,
 ) -> bool {
@@ -158,11 +225,11 @@ pub(super) fn blocks(
 /// How long what is refused of an agent stands in the way of this candidate.
 pub(super) fn refused_until(
     refusals: &Refusals,
-    client: &(FrameworkId, Role),
+    client: &ClientKey,
     candidate: &Resources,
     now: Time,
 ) -> Option<Time> {
-    let filters = refusals.get(client).into_iter().flatten();
+    let filters = refusals.of(client).into_iter().flatten();
     let blocking = filters.filter(|filter| filter.until > now);
     blocking.filter(|filter| filter.resources.contains(candidate)).map(|filter| filter.until).max()
 }
@@ -210,6 +277,23 @@ mod tests {
         check(|it| it.expire(Time(99)), 6);
         check(|it| it.expire(Time(100)), 3);
         check(|it| it.expire(Time(101)), 0);
+    }
+
+    /// Few or many, whoever refused something is known, and a snapshot knows the same.
+    #[test]
+    fn whose_refusals_they_may_be_is_kept() {
+        for count in [1, CROWD_MAX as u32, CROWD_MAX as u32 + 1] {
+            let mut refusals = Refusals::default();
+            let client = |number: u32| (FrameworkId(number), Role::from("a"));
+            for number in 0..count {
+                refusals.insert(client(number), vec![filter("cpus:1", 1)]);
+            }
+            let kept = |it: &Refusals| *it == Refusals::from(it.clients.clone());
+            assert!(kept(&refusals), "{count}");
+            assert!((0..count).all(|number| refusals.may_be_of(FrameworkId(number))), "{count}");
+            refusals.remove(&client(0));
+            assert!(kept(&refusals) && !refusals.may_be_of(FrameworkId(0)), "{count}");
+        }
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl Waits {
                     About::Reserved(role) => client.1.is_within(role),
                     About::Free | About::Revocable => true,
                 };
-                let is_free = refused.is_none_or(|refused| !refused.contains_key(client));
+                let is_free = refused.is_none_or(|refused| refused.of(client).is_none());
                 let waits = self.0.entry(((agent, about.clone()), client.clone())).or_default();
                 let waits_on = could && is_free && !asked.contains(client);
                 *waits = if waits_on { *waits + 1 } else { 0 };

@@ -63,6 +63,11 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// All of these, who may have more of everything.
+    pub(super) fn new(places: Vec<Place>) -> Self {
+        Self { able: places.into_iter().collect(), spent: Vec::new() }
+    }
+
     pub(super) fn insert(&mut self, spent: Names, place: Place) {
         self.part(spent).insert(place);
     }

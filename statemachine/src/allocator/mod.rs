@@ -7,9 +7,11 @@
 //! allocate    agents in random order, each to the first in the tree that can take it
 //! ```
 
+mod along;
 #[cfg(test)]
 mod answers;
 mod book;
+mod crowd;
 mod cycle;
 #[cfg(test)]
 mod eligibility;
@@ -17,9 +19,13 @@ mod explain;
 #[cfg(test)]
 mod fairness;
 mod filters;
+mod held;
 #[cfg(test)]
 mod laws;
 mod line;
+mod lot;
+mod pile;
+mod plant;
 #[cfg(test)]
 mod rules;
 mod search;
@@ -29,12 +35,14 @@ mod tree;
 mod turns;
 mod words;
 
+pub use book::Book;
 pub(crate) use book::exclusive;
-pub use book::{Book, Holding};
 pub use cycle::{OFFERS_PER_CYCLE_MAX, allocate};
 pub use explain::{Inactive, Question, RoleAnswer, Standing, Verdict, explain};
 pub use filters::{Filters, OFFER_FILTERS_MAX, OfferFilter};
+pub use held::{Held, Holding};
 pub use trace::{Obstacle, Skip, Step, Trace};
+pub(crate) use turns::ClientKey;
 pub use turns::{ASKED_MAX, Turns};
 
 use crate::command::Decide;

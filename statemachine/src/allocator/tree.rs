@@ -5,45 +5,47 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
-use std::sync::Arc;
 
+use super::held::Holding;
 use super::line::{InOrder, Line, Lookout, Names, Place};
 use super::turns::ClientKey;
-use crate::allocator::Holding;
+use crate::capability::Capabilities;
 use crate::framework::Framework;
-use crate::id::Role;
+use crate::id::{FrameworkId, Role};
+use crate::quota::Amounts;
 use crate::resources::Quantities;
-use crate::settings::Settings;
-use crate::state::State;
 
 /// Where all roles hang.
 pub(super) const ROOT: usize = 0;
 
-/// The tree. Nodes are created in the order of their names, so that a lower index breaks ties.
-pub(super) struct Tree {
-    nodes: Vec<Node>,
-    roles: BTreeMap<Role, usize>,
+/// The tree; it is made by `plant`. Nodes are created in the order of their names, so that a lower
+/// index breaks ties.
+pub(super) struct Tree<'a> {
+    pub(super) nodes: Vec<Node<'a>>,
+    /// Sorted by name.
+    pub(super) roles: Vec<(&'a str, usize)>,
     /// What shares are parts of.
-    total: Quantities,
-    is_empty: bool,
-    has_minimums: bool,
+    pub(super) total: Quantities,
+    pub(super) has_minimums: bool,
+    /// Somebody may have no more of something in this cycle.
+    pub(super) has_spent: bool,
     /// Those roles of the top level that are due something, sorted as all are.
-    due: BTreeSet<Place>,
+    pub(super) due: BTreeSet<Place>,
     /// Made when somebody is looked up by its id.
-    clients: OnceCell<BTreeMap<ClientKey, usize>>,
+    pub(super) clients: OnceCell<BTreeMap<(FrameworkId, &'a Role), usize>>,
 }
 
-struct Node {
-    kind: Kind,
-    parent: usize,
+pub(super) struct Node<'a> {
+    pub(super) kind: Kind<'a>,
+    pub(super) parent: usize,
     weight: f64,
     /// How deep the role lies that it stands below.
     depth: usize,
     held: Quantities,
-    /// Offers that count among its siblings.
-    offers: u64,
-    /// Sorted; see [`Tree::place`].
-    children: Line,
+    /// Among its siblings: its share as it was last, and the offers that count there.
+    pub(super) place: Place,
+    /// Sorted by their places.
+    pub(super) children: Line,
     /// What it and all below it may have no more of in this cycle.
     spent: Names,
     /// Of a group: the account of its role's quota.
@@ -51,56 +53,40 @@ struct Node {
 }
 
 /// What a node stands for.
-pub(super) enum Kind {
+pub(super) enum Kind<'a> {
     /// A role with all below it; the root has no name.
-    Role(Role),
+    Role(&'a str),
     /// The frameworks of this role itself.
-    Group(Role),
+    Group(&'a Role),
     /// One framework in one role.
-    Client(Client),
+    Client(Client<'a>),
 }
 
 /// A framework that takes offers for a role.
-pub(super) struct Client {
-    pub(super) framework: Arc<Framework>,
-    pub(super) key: ClientKey,
+pub(super) struct Client<'a> {
+    pub(super) framework: &'a Framework,
+    pub(super) role: &'a Role,
+    pub(super) capabilities: Capabilities,
+    /// What its offers must have at least, if it says so.
+    pub(super) minimums: Option<&'a [Amounts]>,
 }
 
-impl Tree {
-    /// All that take offers at present, with all that their roles hold.
-    pub(super) fn new(state: &State, settings: &Settings) -> Self {
-        let clients = clients(state);
-        let mut tree = Self {
-            nodes: vec![Node::new(Kind::Role(Role::from("")), ROOT, 1.0, 0)],
-            roles: BTreeMap::new(),
-            total: state.book.total.clone(),
-            is_empty: clients.is_empty(),
-            has_minimums: clients.values().flatten().any(|it| !it.description.minimums.is_empty()),
-            due: BTreeSet::new(),
-            clients: OnceCell::new(),
-        };
-        // of what there is none of, nobody has a share
-        settings.unshared.iter().for_each(|name| tree.total.clear(name));
-        let with_ancestors: BTreeSet<Role> =
-            clients.keys().flat_map(|role| role.ancestors().chain([role.clone()])).collect();
-        for role in with_ancestors {
-            let frameworks = clients.get(&role).map(Vec::as_slice).unwrap_or_default();
-            tree.plant(state, &role, frameworks);
-        }
-        for ((_, role), holding) in &state.book.held {
-            tree.endow(role, holding);
-        }
-        for index in 1..tree.nodes.len() {
-            let place = tree.place(index);
-            let parent = tree.nodes[index].parent;
-            tree.nodes[parent].children.insert(Names::default(), place);
-        }
-        tree
+impl<'a> Client<'a> {
+    pub(super) fn new(framework: &'a Framework, role: &'a Role) -> Self {
+        let description = &*framework.description;
+        let minimums = description.minimums.get(role).map(Vec::as_slice);
+        Self { framework, role, capabilities: description.capabilities, minimums }
     }
 
+    pub(super) fn key(&self) -> ClientKey {
+        (self.framework.id, self.role.clone())
+    }
+}
+
+impl<'a> Tree<'a> {
     /// Nobody takes offers.
     pub(super) fn is_empty(&self) -> bool {
-        self.is_empty
+        self.roles.is_empty()
     }
 
     /// Somebody says what an offer must have at least.
@@ -108,28 +94,33 @@ impl Tree {
         self.has_minimums
     }
 
+    /// Somebody may have no more of something in this cycle.
+    pub(super) fn has_spent(&self) -> bool {
+        self.has_spent
+    }
+
     /// The node of a role, if anybody in it or below takes offers.
-    pub(super) fn role(&self, role: &Role) -> Option<usize> {
-        self.roles.get(role).copied()
+    pub(super) fn role(&self, role: &str) -> Option<usize> {
+        let at = self.roles.binary_search_by_key(&role, |it| it.0).ok()?;
+        self.roles.get(at).map(|it| it.1)
     }
 
-    /// The node of a client.
-    pub(super) fn client(&self, client: &ClientKey) -> Option<usize> {
-        self.clients().get(client).copied()
-    }
-
-    /// All clients in the order of their ids, beginning with the first after this one.
-    pub(super) fn clients_after(&self, last: &ClientKey) -> impl Iterator<Item = &ClientKey> {
-        let clients = self.clients();
+    /// The nodes of all clients in the order of their ids, beginning with the first after this one.
+    pub(super) fn clients_after<'b>(
+        &'b self,
+        last: &'b ClientKey,
+    ) -> impl Iterator<Item = usize> + 'b {
+        let clients: &BTreeMap<(FrameworkId, &Role), usize> = self.clients();
+        let last = (last.0, &last.1);
         let after = clients.range((Excluded(last), Unbounded));
-        after.chain(clients.range(..=last)).map(|(client, _)| client)
+        after.chain(clients.range(..=last)).map(|(_, node)| *node)
     }
 
-    fn clients(&self) -> &BTreeMap<ClientKey, usize> {
+    fn clients(&self) -> &BTreeMap<(FrameworkId, &'a Role), usize> {
         self.clients.get_or_init(|| {
             let nodes = self.nodes.iter().enumerate();
-            let client = |(index, node): (usize, &Node)| match &node.kind {
-                Kind::Client(client) => Some((client.key.clone(), index)),
+            let client = |(index, node): (usize, &Node<'a>)| match &node.kind {
+                Kind::Client(client) => Some(((client.framework.id, client.role), index)),
                 Kind::Role(_) | Kind::Group(_) => None,
             };
             nodes.filter_map(client).collect()
@@ -145,7 +136,7 @@ impl Tree {
     }
 
     /// What a node stands for.
-    pub(super) fn kind(&self, node: usize) -> &Kind {
+    pub(super) fn kind(&self, node: usize) -> &Kind<'a> {
         &self.nodes[node].kind
     }
 
@@ -157,6 +148,14 @@ impl Tree {
     /// The node above.
     pub(super) fn parent(&self, node: usize) -> usize {
         self.nodes[node].parent
+    }
+
+    /// The node's role of the top level.
+    fn top(&self, mut node: usize) -> usize {
+        while self.nodes[node].parent != ROOT {
+            node = self.nodes[node].parent;
+        }
+        node
     }
 
     /// The account of a group's quota.
@@ -175,13 +174,13 @@ impl Tree {
 
     /// A group may have no more of these, and so may what is above it, if all below that may not.
     pub(super) fn spend(&mut self, mut node: usize, mut names: Names) {
+        self.has_spent = true;
         while node != ROOT {
-            let before = self.nodes[node].spent;
+            let Node { spent: before, place, parent, .. } = self.nodes[node];
             let after = before.or(names);
             if after == before {
                 return;
             }
-            let (place, parent) = (self.place(node), self.nodes[node].parent);
             self.nodes[node].spent = after;
             let line = &mut self.nodes[parent].children;
             line.remove(before, &place);
@@ -196,19 +195,19 @@ impl Tree {
         self.due.iter().map(|place| place.2)
     }
 
-    /// Says for one role of the top level, or for all, whether they are due something.
-    pub(super) fn note_due(&mut self, of: Option<&Role>, is_due: impl Fn(&Role) -> bool) {
-        let of = of.map(|role| role.ancestors().next().unwrap_or_else(|| role.clone()));
-        let nodes: Vec<usize> = match of {
-            Some(role) => self.role(&role).into_iter().collect(),
-            None => self.children(ROOT, Lookout::ALL).collect(),
-        };
-        for node in nodes {
-            let place = self.place(node);
-            match self.kind(node) {
-                Kind::Role(role) if is_due(role) => self.due.insert(place),
-                Kind::Role(_) | Kind::Group(_) | Kind::Client(_) => self.due.remove(&place),
-            };
+    /// Says of all roles of the top level whether they are due something.
+    pub(super) fn note_due(&mut self, is_due: impl Fn(&str) -> bool) {
+        let tops = self.nodes[ROOT].children.in_order(Lookout::ALL);
+        let tops = tops.map(|node| &self.nodes[node]);
+        let due = tops.filter(|node| matches!(node.kind, Kind::Role(role) if is_due(role)));
+        self.due = due.map(|node| node.place).collect();
+    }
+
+    /// The role of the top level that a client is in or below may be due nothing any more.
+    pub(super) fn note_met(&mut self, client: usize, is_due: impl Fn(&str) -> bool) {
+        let Node { kind, place, .. } = &self.nodes[self.top(client)];
+        if matches!(kind, Kind::Role(role) if !is_due(role)) {
+            self.due.remove(place);
         }
     }
 
@@ -221,100 +220,43 @@ impl Tree {
     pub(super) fn charge(&mut self, client: usize, charge: &Holding) {
         let mut node = client;
         while node != ROOT {
-            let parent = self.nodes[node].parent;
-            let before = self.place(node);
-            self.nodes[node].hold(charge);
-            let after = self.place(node);
+            let charged = &mut self.nodes[node];
+            let (before, parent, spent) = (charged.place, charged.parent, charged.spent);
+            charged.hold(charge);
+            charged.settle(&self.total);
+            let after = charged.place;
             if parent == ROOT && self.due.remove(&before) {
                 self.due.insert(after);
             }
-            let spent = self.nodes[node].spent;
             let line = &mut self.nodes[parent].children;
             line.remove(spent, &before);
             line.insert(spent, after);
             node = parent;
         }
     }
-
-    fn place(&self, index: usize) -> Place {
-        let node = &self.nodes[index];
-        ((self.share(index) / node.weight).to_bits(), node.offers, index)
-    }
-
-    /// Adds a role, whose ancestors are there already, with its frameworks.
-    fn plant(&mut self, state: &State, role: &Role, frameworks: &[Arc<Framework>]) {
-        let parent = role.parent().and_then(|parent| self.role(&parent)).unwrap_or(ROOT);
-        let thousandths = state.weights.get(role).copied().unwrap_or(1000).max(1);
-        let depth = role.depth();
-        let index = self.push(Node::new(
-            Kind::Role(role.clone()),
-            parent,
-            thousandths as f64 / 1000.0,
-            depth - 1,
-        ));
-        self.roles.insert(role.clone(), index);
-        if frameworks.is_empty() {
-            return;
-        }
-        let group = self.push(Node::new(Kind::Group(role.clone()), index, 1.0, depth));
-        for framework in frameworks {
-            let key = (framework.id, role.clone());
-            let held = state.book.held.get(&key);
-            let client = Kind::Client(Client { framework: framework.clone(), key });
-            let mut client = Node::new(client, group, 1.0, depth);
-            if let Some(held) = held {
-                client.hold(held);
-            }
-            self.push(client);
-        }
-    }
-
-    fn push(&mut self, node: Node) -> usize {
-        self.nodes.push(node);
-        self.nodes.len() - 1
-    }
-
-    /// Adds what is held in a role, by whomever, to it, its group and its ancestors.
-    fn endow(&mut self, role: &Role, holding: &Holding) {
-        for role in role.ancestors().chain([role.clone()]) {
-            if let Some(index) = self.role(&role) {
-                self.nodes[index].hold(holding);
-            }
-        }
-        // a role's group is created right after it
-        let group = self.role(role).map(|index| index + 1);
-        if let Some(group) = group.and_then(|group| self.nodes.get_mut(group))
-            && matches!(&group.kind, Kind::Group(of) if of == role)
-        {
-            group.hold(holding);
-        }
-    }
 }
 
-impl Node {
-    fn new(kind: Kind, parent: usize, weight: f64, depth: usize) -> Self {
+impl<'a> Node<'a> {
+    /// A node that holds nothing yet, at the end of the list of all.
+    pub(super) fn new(
+        kind: Kind<'a>,
+        (index, parent): (usize, usize),
+        weight: f64,
+        depth: usize,
+    ) -> Self {
         let (held, children) = (Quantities::default(), Line::default());
-        let (spent, account) = (Names::default(), None);
-        Self { kind, parent, weight, depth, held, offers: 0, children, spent, account }
+        let (spent, account, place) = (Names::default(), None, (0, 0, index));
+        Self { kind, parent, weight, depth, held, place, children, spent, account }
     }
 
-    fn hold(&mut self, holding: &Holding) {
+    /// It, or what is below it, holds so much more.
+    pub(super) fn hold(&mut self, holding: &Holding) {
         self.held.add_all(&holding.quantities);
-        self.offers += holding.offers_below(self.depth);
+        self.place.1 += holding.offers_below(self.depth);
     }
-}
 
-/// The frameworks that take offers for each role, by wire id.
-fn clients(state: &State) -> BTreeMap<Role, Vec<Arc<Framework>>> {
-    let mut frameworks: Vec<_> =
-        state.frameworks.values().filter(|framework| framework.connection.is_connected()).collect();
-    frameworks.sort_by(|a, b| a.wire_id.cmp(&b.wire_id));
-    let mut clients: BTreeMap<Role, Vec<Arc<Framework>>> = BTreeMap::new();
-    for framework in frameworks {
-        let roles = framework.description.roles.iter();
-        for role in roles.filter(|role| !framework.suppressed.contains(*role)) {
-            clients.entry(role.clone()).or_default().push(framework.clone());
-        }
+    /// Finds its place after its holdings have changed.
+    pub(super) fn settle(&mut self, total: &Quantities) {
+        self.place.0 = (self.held.share_of(total) / self.weight).to_bits();
     }
-    clients
 }

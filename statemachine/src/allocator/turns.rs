@@ -6,6 +6,8 @@
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
+use super::along::Along;
+use super::crowd::Crowd;
 use crate::id::{AgentId, FrameworkId, Role};
 use crate::resources::{Quantities, Resource, Resources};
 
@@ -14,7 +16,7 @@ use crate::resources::{Quantities, Resource, Resources};
 pub const ASKED_MAX: usize = 16;
 
 /// A framework in one of its roles.
-pub(super) type ClientKey = (FrameworkId, Role);
+pub(crate) type ClientKey = (FrameworkId, Role);
 
 /// Those who were asked since somebody took something, for each agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +25,7 @@ pub struct Turns(OrdMap<(AgentId, About), Turn>);
 /// What they were asked about. Whoever alone can have something of one kind would otherwise always
 /// have been asked last, and never have its turn at the others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) enum About {
+pub(crate) enum About {
     /// All that is free: what is not reserved, with whatever else was open to them.
     #[serde(rename = "f")]
     Free,
@@ -35,18 +37,38 @@ pub(super) enum About {
     Reserved(Role),
 }
 
+/// Who was asked about one thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Turn {
+#[serde(from = "Stored")]
+pub(super) struct Turn {
     /// What of the agent was not in use when they were asked.
+    #[serde(rename = "u")]
+    unused: Quantities,
+    #[serde(rename = "a")]
+    asked: Asked,
+    /// Of those who are remembered one by one.
+    #[serde(skip)]
+    crowd: Crowd,
+}
+
+/// A turn as snapshots keep it.
+#[derive(Deserialize)]
+struct Stored {
     #[serde(rename = "u")]
     unused: Quantities,
     #[serde(rename = "a")]
     asked: Asked,
 }
 
+impl From<Stored> for Turn {
+    fn from(Stored { unused, asked }: Stored) -> Self {
+        Self { unused, crowd: asked.crowd(), asked }
+    }
+}
+
 /// Who was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Asked {
+enum Asked {
     /// These, longest ago first.
     #[serde(rename = "t")]
     These(Vec<ClientKey>),
@@ -61,15 +83,14 @@ impl Turns {
         self.0.is_empty()
     }
 
-    /// Who was asked about an agent of which this is not in use.
-    pub(super) fn asked(
-        &self,
-        agent: AgentId,
-        about: About,
-        unused: &Quantities,
-    ) -> Option<&Asked> {
-        let turn = self.0.get(&(agent, about))?;
-        turn.unused.covers(unused).then_some(&turn.asked)
+    /// Who was asked about something of an agent.
+    pub(super) fn of(&self, agent: AgentId, about: About) -> Option<&Turn> {
+        self.0.get(&(agent, about))
+    }
+
+    /// The same for one agent after another.
+    pub(super) fn along(&self) -> Along<'_, (AgentId, About), Turn> {
+        Along::new(&self.0)
     }
 
     /// Somebody is asked whether it takes these.
@@ -85,7 +106,7 @@ impl Turns {
             if !turn.unused.covers(unused) {
                 *turn = Turn::new(unused);
             }
-            turn.asked.push(client);
+            turn.push(client);
         }
     }
 
@@ -113,19 +134,43 @@ impl Turns {
 
 impl Turn {
     fn new(unused: &Quantities) -> Self {
-        Self { unused: unused.clone(), asked: Asked::These(Vec::new()) }
+        let (asked, crowd) = (Asked::These(Vec::new()), Crowd::default());
+        Self { unused: unused.clone(), asked, crowd }
+    }
+
+    /// It, if it counts for an agent of which this is not in use.
+    pub(super) fn counting(&self, unused: &Quantities) -> Option<&Self> {
+        self.unused.covers(unused).then_some(self)
+    }
+
+    /// Who was asked last, if more were asked than are remembered.
+    pub(super) fn last_of_many(&self) -> Option<&ClientKey> {
+        match &self.asked {
+            Asked::These(_) => None,
+            Asked::Many(last) => Some(last),
+        }
+    }
+
+    /// How many were asked before this one; none if it is not remembered that it was.
+    pub(super) fn place(&self, (framework, role): (FrameworkId, &Role)) -> Option<usize> {
+        if !self.crowd.may_have(framework) {
+            return None;
+        }
+        match &self.asked {
+            Asked::These(clients) => {
+                clients.iter().position(|it| it.0 == framework && it.1 == *role)
+            }
+            Asked::Many(_) => None,
+        }
+    }
+
+    fn push(&mut self, client: &ClientKey) {
+        self.asked.push(client);
+        self.crowd = self.asked.crowd();
     }
 }
 
 impl Asked {
-    /// How many were asked before this one; none if it is not remembered that it was.
-    pub(super) fn place(&self, client: &ClientKey) -> Option<usize> {
-        match self {
-            Self::These(clients) => clients.iter().position(|it| it == client),
-            Self::Many(_) => None,
-        }
-    }
-
     fn push(&mut self, client: &ClientKey) {
         let Self::These(clients) = self else {
             *self = Self::Many(client.clone());
@@ -136,6 +181,13 @@ impl Asked {
             clients.push(client.clone());
         } else {
             *self = Self::Many(client.clone());
+        }
+    }
+
+    fn crowd(&self) -> Crowd {
+        match self {
+            Self::These(clients) => clients.iter().map(|client| client.0).collect(),
+            Self::Many(_) => Crowd::default(),
         }
     }
 }
@@ -179,8 +231,8 @@ mod tests {
     fn check(turns: &Turns, about: Option<&str>, unused: &str, want: Option<&[u32]>) {
         let about = about.map_or(About::Free, |role| About::Reserved(role.into()));
         let unused = Quantities::of(&resources(unused));
-        let found = turns.asked(AGENT, about.clone(), &unused);
-        let found = found.map(|asked| match asked {
+        let found = turns.of(AGENT, about.clone()).and_then(|turn| turn.counting(&unused));
+        let found = found.map(|turn| match &turn.asked {
             Asked::These(clients) => clients.iter().map(|it| it.0.0).collect::<Vec<_>>(),
             Asked::Many(last) => vec![last.0.0],
         });
@@ -215,7 +267,7 @@ mod tests {
         check(&turns, Some("a/b"), "cpus:8", None);
         turns.offer(AGENT, &client(4), &revocable(&resources("cpus:1")), &unused);
         check(&turns, None, "cpus:8", Some(&[1, 3]));
-        let found = turns.asked(AGENT, About::Revocable, &unused);
+        let found = turns.of(AGENT, About::Revocable).map(|turn| &turn.asked);
         assert_eq!(found, Some(&Asked::These(vec![client(4)])));
         turns.take(AGENT, &resources("cpus(a):1"));
         check(&turns, None, "cpus:8", Some(&[1, 3]));

@@ -157,7 +157,8 @@ mod tests {
         let task = world.state.tasks_of(framework).next().expect("it runs on");
         assert_eq!(&*task.role, "a");
         let share = |world: &World| {
-            let held = &world.state.book.held[&(framework, "a".into())].quantities;
+            let held =
+                &world.state.book.held.of(&(framework, "a".into())).expect("something").quantities;
             held.share_of(&world.state.book.total)
         };
         assert!((share(&world) - 0.25).abs() < 1e-9, "{}", share(&world));

@@ -61,7 +61,7 @@ impl Count {
     ) {
         let pile = if used { &mut self.used } else { &mut self.offered };
         pile.entry(agent).or_default().add_all(resources);
-        self.book.charge(framework, role, agent, resources);
+        self.book.charge(&(framework, role.clone()), agent, resources);
     }
 }
 
@@ -110,5 +110,8 @@ fn check_book(book: &Book, count: &Book, violations: &mut Vec<Violation>) {
     };
     demand(violations, NAME, held(book) == held(count), || {
         format!("frameworks hold {:?}, not {:?}", held(count), held(book))
+    });
+    demand(violations, NAME, book.held.is_summed_up(), || {
+        format!("what roles hold is not the sum of what frameworks do: {:?}", book.held)
     });
 }

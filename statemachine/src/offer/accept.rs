@@ -278,10 +278,11 @@ fn check_limits(state: &State, hand: &Hand, plan: &Plan) -> Result<(), Conversio
         return Ok(());
     }
     let (mut before, mut after) = (state.clone(), state.clone());
-    before.book.charge(hand.framework, &hand.role, *agent, rest);
+    let client = (hand.framework, hand.role.clone());
+    before.book.charge(&client, *agent, rest);
     let mut rest = rest.clone();
     plan.carry_out(&mut rest);
-    after.book.charge(hand.framework, &hand.role, *agent, &rest);
+    after.book.charge(&client, *agent, &rest);
     after.alter_agent(*agent, |agent| plan.carry_out(&mut agent.total));
     passed_limit(&before, &after).map_or(Ok(()), |passed| Err(ConversionError::PassesLimit(passed)))
 }

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Quota, counts, upwards};
-use crate::allocator::Holding;
 use crate::id::Role;
 use crate::resources::{Name, Quantities, Resource, Resources, Scalar, Value};
 use crate::state::State;
@@ -103,10 +102,8 @@ impl<'a> Headroom<'a> {
         for (role, reserved) in &state.book.reserved {
             self.add(self.account(role), reserved);
         }
-        for ((_, role), holding) in &state.book.held {
-            if *holding != Holding::default() {
-                self.add(self.account(role), &holding.counted());
-            }
+        for (role, holding) in state.book.held.by_role() {
+            self.add(self.account(role), &holding.counted());
         }
     }
 
@@ -194,11 +191,11 @@ impl<'a> Headroom<'a> {
     }
 
     /// Whether a role of the top level or any below it has less than it is guaranteed.
-    pub fn may_be_due(&self, role: &Role) -> bool {
+    pub fn may_be_due(&self, role: &str) -> bool {
         let needs = |at: &usize| {
             self.accounts.get(*at).is_some_and(|account| account.needs.iter().any(|it| it.all > 0))
         };
-        if self.index.get(&**role).is_some_and(needs) {
+        if self.index.get(role).is_some_and(needs) {
             return true;
         }
         if !self.has_nested {
@@ -209,20 +206,21 @@ impl<'a> Headroom<'a> {
         roles.map(|(_, at)| at).any(needs)
     }
 
-    /// As much of what is free as the roles of an account may be offered, and what bound it if that is
-    /// not all. What is reserved, revocable or no scalar is never cut; what is indivisible goes whole
-    /// or not at all (semantics 182).
-    pub fn cut(&self, account: Option<usize>, free: &Resources) -> (Resources, Option<Bound>) {
-        if self.is_empty() {
-            return (free.clone(), None);
-        }
-        let whole = Quantities::of(free.iter().filter(|it| counts(it)));
+    /// As much of what is free as the roles of an account may be offered and what bound it, if that is
+    /// not all; given how much of it counts. What is reserved, revocable or no scalar is never cut;
+    /// what is indivisible goes whole or not at all (semantics 182).
+    pub fn cut(
+        &self,
+        account: Option<usize>,
+        free: &Resources,
+        counted: &Quantities,
+    ) -> Option<(Resources, Bound)> {
         let fits = |it: &Resource| {
             let room = self.room(account, &it.name);
-            room.is_none_or(|(room, _)| room >= whole.get(&it.name))
+            room.is_none_or(|(room, _)| room >= counted.get(&it.name))
         };
-        if free.iter().filter(|it| counts(it)).all(fits) {
-            return (free.clone(), None);
+        if self.is_empty() || free.iter().filter(|it| counts(it)).all(fits) {
+            return None;
         }
         let mut taken = Quantities::default();
         let mut bound = None;
@@ -243,7 +241,7 @@ impl<'a> Headroom<'a> {
             taken.add(&part);
             Some(part)
         });
-        (given, bound)
+        bound.map(|bound| (given, bound))
     }
 
     /// Whether the roles of an account may have nothing more of a resource. That does not change before
@@ -252,16 +250,15 @@ impl<'a> Headroom<'a> {
         self.room(account, name).is_some_and(|(room, _)| room <= Scalar(0))
     }
 
-    /// The roles of an account get these.
-    pub fn charge(&mut self, account: Option<usize>, resources: &Resources) {
+    /// The roles of an account get so much that counts.
+    pub fn charge(&mut self, account: Option<usize>, counted: &Quantities) {
         if self.is_empty() {
             return;
         }
-        let gets = Quantities::of(resources.iter().filter(|it| counts(it)));
         for pool in &mut self.pools {
-            pool.available -= gets.get(pool.name).0;
+            pool.available -= counted.get(pool.name).0;
         }
-        self.add(account, &gets);
+        self.add(account, counted);
         let mut next = account;
         while let Some(at) = next {
             self.renew(at);

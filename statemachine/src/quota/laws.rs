@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Amounts, Before, Quota, SetQuotas, plain};
+use super::{Amounts, Before, Bound, Quota, SetQuotas, counts, plain};
 use crate::allocator::{Obstacle, Step, allocate};
 use crate::offer::{Decline, OffersMade, Operation};
 use crate::operation::{Operate, Request};
@@ -187,8 +187,10 @@ fn what_is_indivisible_is_never_cut() {
     };
     let mounted: Resources = plain.iter().map(whole).collect();
     let account = headroom.account("a");
-    assert_eq!(headroom.cut(account, &plain).0, resources("cpus:1;disk:100"));
-    assert_eq!(headroom.cut(account, &mounted).0, resources("cpus:1"));
+    for (free, want) in [(plain, "cpus:1;disk:100"), (mounted, "cpus:1")] {
+        let cut = headroom.cut(account, &free, &Quantities::of(&free));
+        assert_eq!(cut, Some((resources(want), Bound::Limit)));
+    }
     assert_eq!(world.offers(framework).len(), 0);
 }
 
@@ -351,7 +353,8 @@ fn check_shortcuts(world: &World) {
     assert_eq!(offers, allocate(&world.state, &context, None, &mut steps), "{steps:?}");
     let mut headroom = super::Headroom::new(&world.state);
     for offer in &offers {
-        headroom.charge(headroom.account(&offer.role), &offer.resources);
+        let counted = Quantities::of(offer.resources.iter().filter(|it| counts(it)));
+        headroom.charge(headroom.account(&offer.role), &counted);
     }
     let mut after = world.state.clone();
     let event = OffersMade { offers: offers.clone(), until: None }.into();

@@ -79,7 +79,7 @@ impl State {
         for (role, reserved) in &self.book.reserved {
             count(role, reserved);
         }
-        for ((_, role), holding) in &self.book.held {
+        for (role, holding) in self.book.held.by_role() {
             count(role, &holding.counted());
         }
         consumption

@@ -2,7 +2,6 @@
 //! of many thousands cost no more than reading them.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use super::{Name, Resource, Resources, Scalar, Value};
 
@@ -35,11 +34,10 @@ impl Resources {
         } else {
             self.0.binary_search_by(|held| held.cmp_kind(resource))
         };
-        let held = Arc::make_mut(&mut self.0);
-        match found {
+        self.0.change(|held| match found {
             Ok(at) => held[at].value.add(&resource.value),
             Err(at) => held.insert(at, resource.clone()),
-        }
+        });
     }
 
     /// Adds all of `other`.
@@ -63,10 +61,11 @@ impl Resources {
         let Some(at) = self.0.iter().position(|held| held.covers(resource)) else {
             return false;
         };
-        let held = Arc::make_mut(&mut self.0);
-        if !held[at].deduct(resource) {
-            held.remove(at);
-        }
+        self.0.change(|held| {
+            if !held[at].deduct(resource) {
+                held.remove(at);
+            }
+        });
         true
     }
 
@@ -79,9 +78,14 @@ impl Resources {
         whole
     }
 
+    /// Whether both are one in memory, and so surely equal.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.0.is_same(&other.0)
+    }
+
     /// Takes `other` out as far as it goes: what is not all there stays.
     pub fn remove_all(&mut self, other: &Self) {
-        if Arc::ptr_eq(&self.0, &other.0) {
+        if self.is_same(other) {
             *self = Self::default();
         } else {
             self.remove_each(other.iter());
@@ -91,16 +95,17 @@ impl Resources {
     /// Takes each of these, which are sorted, out as far as it goes.
     pub(crate) fn remove_each<'a>(&mut self, others: impl Iterator<Item = &'a Resource>) {
         let mut others = others.peekable();
-        if others.peek().is_none() {
+        if self.is_empty() || others.peek().is_none() {
             return;
         }
-        Arc::make_mut(&mut self.0).retain_mut(|held| {
+        let is_left = |held: &mut Resource| {
             while others.next_if(|other| other.cmp_slot(held).is_lt()).is_some() {}
             match others.next_if(|other| held.covers(other)) {
                 Some(other) => held.deduct(other),
                 None => true,
             }
-        });
+        };
+        self.0.change(|all| all.retain_mut(is_left));
     }
 
     /// Whether all of `other` could be taken out.
@@ -142,7 +147,8 @@ impl Resources {
         if self.iter().all(&wanted) {
             return self.clone();
         }
-        Self(Arc::new(self.iter().filter(|resource| wanted(resource)).cloned().collect()))
+        let wanted = self.iter().filter(|resource| wanted(resource));
+        Self(wanted.cloned().collect::<Vec<_>>().into())
     }
 
     /// What several hold at the same time counts once: of shared resources that are equal, one.
@@ -159,7 +165,7 @@ impl Resources {
     /// Each as `part` makes it, or not at all. A part is of the same kind as what it is a part of.
     #[must_use]
     pub(crate) fn cut(&self, part: impl FnMut(&Resource) -> Option<Resource>) -> Self {
-        Self(Arc::new(self.iter().filter_map(part).collect()))
+        Self(self.iter().filter_map(part).collect::<Vec<_>>().into())
     }
 
     /// A name of which there are both revocable and other resources: no task may have such
@@ -189,7 +195,7 @@ impl From<Vec<Resource>> for Resources {
             }
             merges
         });
-        Self(Arc::new(all))
+        Self(all.into())
     }
 }
 

@@ -4,6 +4,7 @@
 mod algebra;
 #[cfg(test)]
 mod laws;
+mod list;
 mod quantities;
 mod ranges;
 mod reservation;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use list::List;
 pub use quantities::Quantities;
 pub use ranges::Ranges;
 pub use scalar::Scalar;
@@ -246,4 +248,4 @@ pub struct Resource {
 /// one of them changes: one sum goes from agent to offer to task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "Vec<Resource>")]
-pub struct Resources(Arc<Vec<Resource>>);
+pub struct Resources(List);
