@@ -59,12 +59,6 @@ macro_rules! texts {
             }
         }
 
-        impl std::borrow::Borrow<str> for $name {
-            fn borrow(&self) -> &str {
-                &self.0
-            }
-        }
-
         impl std::ops::Deref for $name {
             type Target = str;
             fn deref(&self) -> &str {

@@ -51,9 +51,8 @@ impl<'a> Tree<'a> {
     /// Adds a role, whose ancestors are there already, with its frameworks.
     fn plant(&mut self, state: &State, role: &'a str, seeds: Vec<Seed<'a>>) {
         let above = upwards(role).nth(1).and_then(|above| self.role(above)).unwrap_or(ROOT);
-        let thousandths = state.weights.get(role).copied().unwrap_or(1000).max(1);
-        let (weight, depth) = (thousandths as f64 / 1000.0, upwards(role).count());
-        let node = self.push(Kind::Role(role), above, weight, depth - 1);
+        let depth = upwards(role).count();
+        let node = self.push(Kind::Role(role), above, weight(state, role), depth - 1);
         self.roles.push((role, node));
         let Some(role) = seeds.first().map(|seed| seed.client.role) else { return };
         let group = self.push(Kind::Group(role), node, 1.0, depth);
@@ -108,6 +107,14 @@ impl<'a> Tree<'a> {
             self.nodes[siblings[0].0].children = line;
         }
     }
+}
+
+fn weight(state: &State, role: &str) -> f64 {
+    if state.weights.is_empty() {
+        return 1.0;
+    }
+    let thousandths = state.weights.get(&Role::from(role)).copied().unwrap_or(1000).max(1);
+    thousandths as f64 / 1000.0
 }
 
 /// Both frameworks and what they hold are sorted by framework.
