@@ -159,7 +159,7 @@ impl Resources {
         }
         let mut all = self.0.to_vec();
         all.dedup_by(|next, held| next.shared && next == held);
-        Self(Arc::new(all))
+        Self(all.into())
     }
 
     /// Each as `part` makes it, or not at all. A part is of the same kind as what it is a part of.
