@@ -62,12 +62,12 @@ impl<T: Clone + Send + Sync + 'static> Desk<T> {
 
     fn begin(&self, subject: String, write: impl FnOnce() -> T + Send + 'static) -> Waiting<T> {
         let (places, waiting) = (Arc::clone(&self.places), Arc::clone(&self.waiting));
-        let writing = tokio::spawn(async move {
+        let job = tokio::spawn(async move {
             let _place = places.acquire_owned().await.ok()?;
             lock(&waiting).remove(&subject);
             tokio::task::spawn_blocking(write).await.ok()
         });
-        writing.map(|written| written.ok().flatten()).boxed().shared()
+        job.map(|written| written.ok().flatten()).boxed().shared()
     }
 }
 

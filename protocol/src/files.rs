@@ -1,4 +1,4 @@
-//! What both daemons' `/files` and LIST_FILES and READ_FILE show of a file: itself, the parts that are asked for, and
+//! What both daemons' `/files` and `LIST_FILES` and `READ_FILE` show of a file: itself, the parts that are asked for, and
 //! the directory that it is in (semantics 268, 285). Which files these are is up to the daemon.
 
 use std::fs::{self, File, Metadata};

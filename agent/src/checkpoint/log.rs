@@ -100,7 +100,7 @@ impl Log {
         if std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
             return Err(CheckpointError::Lost(path.to_owned()));
         }
-        make(path).map_err(|error| open(error.into()))?;
+        make(path).map_err(&open)?;
         let database = Database::open(path).map_err(|error| match error {
             // the work directory, as the operator named it
             DatabaseError::DatabaseAlreadyOpen => {

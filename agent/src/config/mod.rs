@@ -124,7 +124,7 @@ pub struct Config {
     pub reconfiguration_policy: ReconfigurationPolicy,
 
     /// File that this agent's log goes to, if something writes one: it is shown as `/slave/log` by `/files/read` and
-    /// READ_FILE
+    /// `READ_FILE`
     #[arg(long, env = "MESOLITH_EXTERNAL_LOG_FILE")]
     pub external_log_file: Option<PathBuf>,
 

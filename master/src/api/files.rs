@@ -1,4 +1,4 @@
-//! `/files/…`, LIST_FILES and READ_FILE: a master's own log, if it is told which file that is
+//! `/files/…`, `LIST_FILES` and `READ_FILE`: a master's own log, if it is told which file that is
 //! (`--external-log-file`; semantics 268, 285). Each master shows its own.
 
 use std::path::PathBuf;
@@ -109,7 +109,7 @@ async fn download(path: &str, real: PathBuf) -> Result<Response<Body>, Refusal> 
     Ok(response)
 }
 
-/// Answers LIST_FILES.
+/// Answers `LIST_FILES`.
 pub(super) async fn list(master: &Master, call: Call) -> Result<Answer, Refusal> {
     let path = call.list_files.unwrap_or_default().path;
     let real = resolve(master, &path)?;
@@ -118,7 +118,7 @@ pub(super) async fn list(master: &Master, call: Call) -> Result<Answer, Refusal>
     Ok(Answer { r#type: Some(Type::ListFiles.into()), list_files, ..Answer::default() })
 }
 
-/// Answers READ_FILE.
+/// Answers `READ_FILE`.
 pub(super) async fn read(master: &Master, call: Call) -> Result<Answer, Refusal> {
     let asked = call.read_file.unwrap_or_default();
     let real = resolve(master, &asked.path)?;

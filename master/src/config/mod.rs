@@ -50,7 +50,7 @@ pub struct Config {
     #[arg(long, alias = "work_dir", env = "MESOLITH_WORK_DIR")]
     pub work_dir: PathBuf,
     /// File that this master's log goes to, if something writes one: it is shown as `/master/log` by `/files/read`
-    /// and READ_FILE.
+    /// and `READ_FILE`.
     #[arg(long, alias = "external_log_file", env = "MESOLITH_EXTERNAL_LOG_FILE")]
     pub external_log_file: Option<PathBuf>,
     /// All founding masters, this one among them, as host:port,host:port,…; alone by default.

@@ -64,7 +64,9 @@ pub(crate) fn used_on_agent(state: &State, agent: &Agent) -> BTreeMap<Role, Reso
     for executor in state.executors_on(agent.id).filter(|executor| executor.holds) {
         used.entry(executor.role.clone()).or_default().add_all(&executor.resources);
     }
-    used.values_mut().for_each(|resources| *resources = resources.distinct());
+    for resources in used.values_mut() {
+        *resources = resources.distinct();
+    }
     used
 }
 
