@@ -340,7 +340,8 @@ async fn what_an_agent_makes_of_an_operation_can_be_waited_for() {
     agent.say(from_agent::Message::Confirm(Confirm { index })).await;
     let outcome = waiting.await.expect("an answer");
     assert_eq!(outcome, json!({"operation": operation, "outcome": "FINISHED"}));
-    for unknown in ["", "x", "x/1", &format!("{}/99999", agent.id)] {
+    assert_eq!(world::http::get(&address, "/outcome").await.status, 400, "of what?");
+    for unknown in ["x", "x/1", &format!("{}/99999", agent.id)] {
         let path = format!("/outcome?operation={unknown}");
         assert_eq!(world::http::get(&address, &path).await.status, 404, "{unknown}");
     }

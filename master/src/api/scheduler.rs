@@ -41,11 +41,22 @@ pub(super) async fn answer(
         Refusal::BadRequest(format!("Failed to validate scheduler::Call: {fault}"))
     })?;
     tally::came(&master.counters, counted_as(r#type, &call), &call);
+    let is_known = names_known_agent(master, &call);
     let done = carry_out(master, term, parts, (r#type, call, body.len())).await;
     if !matches!(done, Err(Refusal::TooMany(..))) {
-        tally::judged(&master.counters, r#type, done.is_ok());
+        tally::judged(&master.counters, r#type, done.is_ok() && is_known);
     }
     done
+}
+
+/// Whether an acknowledgement is of something at an agent that is there (semantics 194): any other is taken, and heeded
+/// by nobody.
+fn names_known_agent(master: &Master, call: &Call) -> bool {
+    let state = master.committed.state();
+    call.acknowledge.as_ref().is_none_or(|acknowledge| {
+        let agent = state.parse_agent(&acknowledge.agent_id.value);
+        agent.is_some_and(|agent| state.agents.contains_key(&agent))
+    })
 }
 
 /// Does as a call says whose shape is right.

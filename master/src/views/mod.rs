@@ -13,7 +13,7 @@ mod tests;
 use statemachine::agent::Agent;
 use statemachine::framework::Framework;
 use statemachine::resources::Resources;
-use statemachine::task::Task;
+use statemachine::task::{Executor, Task};
 use statemachine::{AgentId, OfferId, Role, State, TaskState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,35 +39,34 @@ pub(crate) fn unreachable_tasks<'a>(
     state.tasks_of(framework.id).filter(|task| task.state == TaskState::Unreachable)
 }
 
-/// What tasks and executors of a framework use, by the role that it is allocated to. A shared volume counts once on
-/// its agent, however many use it.
+/// What tasks and executors of a framework use, by the role that it is allocated to.
 pub(crate) fn used_by_framework(state: &State, framework: &Framework) -> BTreeMap<Role, Resources> {
+    let executors = state.executors.values();
+    let executors = executors.filter(|executor| executor.key.framework == framework.id);
+    used(state.tasks_of(framework.id), executors)
+}
+
+/// What tasks and executors on an agent use, by the role that it is allocated to.
+pub(crate) fn used_on_agent(state: &State, agent: &Agent) -> BTreeMap<Role, Resources> {
+    let tasks = agent.tasks.iter().filter_map(|key| state.tasks.get(key));
+    used(tasks, state.executors_on(agent.id))
+}
+
+/// What tasks and executors use, by the role that it is allocated to. A shared volume counts once on its agent, however
+/// many use it.
+pub(crate) fn used<'a>(
+    tasks: impl Iterator<Item = &'a Arc<Task>>,
+    executors: impl Iterator<Item = &'a Arc<Executor>>,
+) -> BTreeMap<Role, Resources> {
     let mut used: BTreeMap<(AgentId, Role), Resources> = BTreeMap::new();
-    for task in state.tasks_of(framework.id).filter(|task| task.holds()) {
+    for task in tasks.filter(|task| task.holds()) {
         used.entry((task.agent, task.role.clone())).or_default().add_all(&task.resources);
     }
-    let executors = state.executors.values();
-    for executor in executors.filter(|it| it.key.framework == framework.id && it.holds) {
+    for executor in executors.filter(|executor| executor.holds) {
         let held = used.entry((executor.key.agent, executor.role.clone())).or_default();
         held.add_all(&executor.resources);
     }
     over_agents(used)
-}
-
-/// What tasks and executors on an agent use, by the role that it is allocated to; shared volumes once.
-pub(crate) fn used_on_agent(state: &State, agent: &Agent) -> BTreeMap<Role, Resources> {
-    let mut used: BTreeMap<Role, Resources> = BTreeMap::new();
-    let tasks = agent.tasks.iter().filter_map(|key| state.tasks.get(key));
-    for task in tasks.filter(|task| task.holds()) {
-        used.entry(task.role.clone()).or_default().add_all(&task.resources);
-    }
-    for executor in state.executors_on(agent.id).filter(|executor| executor.holds) {
-        used.entry(executor.role.clone()).or_default().add_all(&executor.resources);
-    }
-    for resources in used.values_mut() {
-        *resources = resources.distinct();
-    }
-    used
 }
 
 /// What is offered of some offers, by role; shared volumes once for each agent.

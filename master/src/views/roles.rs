@@ -7,6 +7,8 @@ use protocol::role;
 use statemachine::resources::Resources;
 use statemachine::{FrameworkId, Role, State};
 
+use super::{offered, used};
+
 /// One role and what is held in it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RoleView {
@@ -30,14 +32,11 @@ pub(crate) fn roles(state: &State) -> BTreeMap<Role, RoleView> {
             roles.entry(role.clone()).or_default().frameworks.insert(framework.id);
         }
     }
-    for task in state.tasks.values().filter(|task| task.holds()) {
-        roles.entry(task.role.clone()).or_default().allocated.add_all(&task.resources);
+    for (role, allocated) in used(state.tasks.values(), state.executors.values()) {
+        roles.entry(role).or_default().allocated = allocated;
     }
-    for executor in state.executors.values().filter(|executor| executor.holds) {
-        roles.entry(executor.role.clone()).or_default().allocated.add_all(&executor.resources);
-    }
-    for offer in state.offers.values() {
-        roles.entry(offer.role.clone()).or_default().offered.add_all(&offer.resources);
+    for (role, offered) in offered(state, state.offers.keys()) {
+        roles.entry(role).or_default().offered = offered;
     }
     for resource in state.agents.values().flat_map(|agent| &agent.total) {
         if let Some(reservation) = resource.reservations.last() {
