@@ -7,14 +7,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use nix::sys::stat::SFlag;
-use nix::unistd::{Gid, Group, Uid, User};
 use serde_json::{Value, json};
 
 use crate::v1;
 
 /// Longest part of a file that one call reads, in bytes: 16 pages.
 pub const PART_BYTES: u64 = 16 * 4096;
+/// The bits of a mode that say what a file is (inode(7)).
+const S_IFMT: u32 = 0o170_000;
 /// Entries of a directory that are listed.
 const LIST_LIMIT: usize = 100_000;
 
@@ -50,34 +50,41 @@ pub struct Part {
     pub data: Vec<u8>,
 }
 
-/// What is in the directory `real`, by name; the paths shown are below `shown`.
-pub fn list(real: &Path, shown: &str) -> Result<Vec<v1::FileInfo>, FileError> {
+/// What is in the directory `real`, by name; the paths shown are below `shown`. `owner` names the user and the group of
+/// a file.
+pub fn list(
+    real: &Path,
+    shown: &str,
+    owner: impl Fn(&Metadata) -> (String, String),
+) -> Result<Vec<v1::FileInfo>, FileError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(real)?.take(LIST_LIMIT) {
         let entry = entry?;
         let path = format!("{shown}/{}", entry.file_name().to_string_lossy());
         // A file that went meanwhile is not there.
         if let Ok(metadata) = fs::symlink_metadata(entry.path()) {
-            files.push(describe(path, &metadata));
+            files.push(describe(path, &metadata, owner(&metadata)));
         }
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(files)
 }
 
-/// What is known of a file from outside, by the names of its owners where they have some.
-pub fn describe(path: String, metadata: &Metadata) -> v1::FileInfo {
+/// The owners of a file by their numbers.
+pub fn numbers(metadata: &Metadata) -> (String, String) {
+    (metadata.uid().to_string(), metadata.gid().to_string())
+}
+
+fn describe(path: String, metadata: &Metadata, (user, group): (String, String)) -> v1::FileInfo {
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let user = User::from_uid(Uid::from_raw(metadata.uid())).ok().flatten();
-    let group = Group::from_gid(Gid::from_raw(metadata.gid())).ok().flatten();
     v1::FileInfo {
         path,
         nlink: i32::try_from(metadata.nlink()).ok(),
         size: Some(metadata.size()),
         mtime: modified.map(|time| v1::TimeInfo { nanoseconds: time.as_nanos() as i64 }),
         mode: Some(metadata.mode()),
-        uid: Some(user.map_or_else(|| metadata.uid().to_string(), |user| user.name)),
-        gid: Some(group.map_or_else(|| metadata.gid().to_string(), |group| group.name)),
+        uid: Some(user),
+        gid: Some(group),
     }
 }
 
@@ -120,13 +127,13 @@ pub fn classic(file: &v1::FileInfo) -> Value {
 
 /// A mode as `ls` shows it.
 fn mode_text(mode: u32) -> String {
-    let kind = match SFlag::from_bits_truncate(mode) & SFlag::S_IFMT {
-        SFlag::S_IFDIR => 'd',
-        SFlag::S_IFLNK => 'l',
-        SFlag::S_IFIFO => 'p',
-        SFlag::S_IFSOCK => 's',
-        SFlag::S_IFCHR => 'c',
-        SFlag::S_IFBLK => 'b',
+    let kind = match mode & S_IFMT {
+        0o040_000 => 'd',
+        0o120_000 => 'l',
+        0o010_000 => 'p',
+        0o140_000 => 's',
+        0o020_000 => 'c',
+        0o060_000 => 'b',
         _ => '-',
     };
     let bit = |place: u32| {

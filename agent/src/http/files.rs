@@ -1,7 +1,8 @@
 //! Sandbox files: listed, read in parts, downloaded (semantics 268, 285).
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, HeaderValue};
 use http_body_util::StreamBody;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Frame;
+use nix::unistd::{Gid, Group, Uid, User};
 use protocol::files::{self, FileError, Part, Wanted};
 use protocol::v1;
 use serde_json::Value;
@@ -66,7 +68,15 @@ async fn blocking<T: Send + 'static>(
 /// What is in a directory, by name; the paths shown begin with the one asked for.
 pub(super) async fn list(api: &Api, path: &str) -> Result<Vec<v1::FileInfo>, FileError> {
     let (real, shown) = (resolve(api, path)?, path.trim_end_matches('/').to_owned());
-    blocking(move || files::list(&real, &shown)).await
+    blocking(move || files::list(&real, &shown, owner)).await
+}
+
+/// The names of a file's user and group, or their numbers if they have none.
+fn owner(metadata: &Metadata) -> (String, String) {
+    let (user, group) = files::numbers(metadata);
+    let known_user = User::from_uid(Uid::from_raw(metadata.uid())).ok().flatten();
+    let known_group = Group::from_gid(Gid::from_raw(metadata.gid())).ok().flatten();
+    (known_user.map_or(user, |it| it.name), known_group.map_or(group, |it| it.name))
 }
 
 pub(super) async fn read_part(

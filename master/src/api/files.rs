@@ -66,7 +66,7 @@ pub(super) async fn answer(
         Files::Browse => {
             let path = files::path_of(path.as_deref()).map_err(Refusal::BadRequest)?.to_owned();
             let real = resolve(master, &path)?;
-            let found = blocking(move || files::list(&real, &path)).await?;
+            let found = blocking(move || files::list(&real, &path, files::numbers)).await?;
             found.iter().map(files::classic).collect()
         }
         Files::Read => {
@@ -113,7 +113,7 @@ async fn download(path: &str, real: PathBuf) -> Result<Response<Body>, Refusal> 
 pub(super) async fn list(master: &Master, call: Call) -> Result<Answer, Refusal> {
     let path = call.list_files.unwrap_or_default().path;
     let real = resolve(master, &path)?;
-    let file_infos = blocking(move || files::list(&real, &path)).await?;
+    let file_infos = blocking(move || files::list(&real, &path, files::numbers)).await?;
     let list_files = Some(ListFiles { file_infos });
     Ok(Answer { r#type: Some(Type::ListFiles.into()), list_files, ..Answer::default() })
 }

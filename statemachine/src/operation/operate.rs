@@ -68,7 +68,9 @@ fn keep_limits(
     }
     after.alter_agent(agent, |agent| plan.carry_out(&mut agent.total));
     while let Some(passed) = passed_limit(state, &after) {
-        let mut excess = passed.consumed.0 - passed.limit.0;
+        // one that was passed before may stay so
+        let before = state.consumption().get(&*passed.role).map_or(0, |it| it.get(&passed.name).0);
+        let mut excess = passed.consumed.0 - passed.limit.0.max(before);
         let had = offers.len();
         for offer in state.offers.values().filter(|it| it.role.is_within(&passed.role)) {
             let counted = Quantities::of(offer.resources.iter().filter(|it| counts(it)));

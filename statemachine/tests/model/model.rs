@@ -219,8 +219,26 @@ impl Model {
         before: &BTreeMap<String, i64>,
         after: &BTreeMap<String, i64>,
     ) -> bool {
+        self.passing(before, after).is_some()
+    }
+
+    /// The first role of which that is so.
+    pub(crate) fn passing(
+        &self,
+        before: &BTreeMap<String, i64>,
+        after: &BTreeMap<String, i64>,
+    ) -> Option<&String> {
         let grows = |role: &String| after[role] > before.get(role).copied().unwrap_or(0);
-        self.limits.iter().any(|(role, limit)| after[role] > *limit && grows(role))
+        self.limits.keys().find(|role| after[*role] > self.limits[*role] && grows(role))
+    }
+
+    /// The oldest offer that counts for the limit of a role.
+    pub(crate) fn oldest_within(&self, role: &str) -> Option<OfferId> {
+        let counts = |offer: &Offer| {
+            let unreserved = offer.pile.only(|kind| kind.roles.is_empty());
+            is_within(&offer.role, role) && unreserved.amount("cpus") > 0
+        };
+        self.offers.iter().find(|(_, offer)| counts(offer)).map(|(id, _)| *id)
     }
 
     pub(crate) fn rescind(&mut self, offer: OfferId) {

@@ -229,14 +229,18 @@ impl Model {
         let mut after = self.clone();
         after.offers.retain(|offer, _| !taken_back.contains(offer));
         after.convert_total(id, &consumed, &made);
-        if self.passes(&self.consumptions(None), &after.consumptions(None)) {
-            return Err("Conflict");
+        let before = self.consumptions(None);
+        // what a role is only offered is not in the way of its limit
+        while let Some(role) = self.passing(&before, &after.consumptions(None)) {
+            let Some(offer) = after.oldest_within(role) else { return Err("Conflict") };
+            after.offers.remove(&offer);
+            taken_back.push(offer);
         }
         for offer in taken_back {
             let held = self.offers[&offer].clone();
             self.rescind(offer);
             let client = (held.framework, held.role);
-            self.refuse(client, id, held.pile, Some(REFUSE_DEFAULT_MS));
+            self.refuse(client, held.agent, held.pile, Some(REFUSE_DEFAULT_MS));
         }
         self.convert_total(id, &consumed, &made);
         let total = self.agents[&id].total.clone();
