@@ -304,6 +304,8 @@ mod tests {
         let path = directory.path().join("agent.redb");
         std::fs::write(path.with_extension("new"), "of an agent that died").expect("written");
         drop(Log::open(&path).expect("made anew"));
+        // another one: the writer of the first lets go of its file a moment later
+        let path = directory.path().join("emptied.redb");
         std::fs::write(&path, "").expect("emptied");
         let error = Log::open(&path).expect_err("refused");
         assert!(matches!(error, CheckpointError::Lost(_)), "{error}");
