@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 type Waiting<T> = Shared<BoxFuture<'static, Option<T>>>;
 
 /// Writes answers. Clones share the places.
+#[derive(Clone)]
 pub(crate) struct Desk<T> {
     places: Arc<Semaphore>,
     waiting: Arc<Mutex<HashMap<String, Waiting<T>>>>,
@@ -90,8 +91,7 @@ mod tests {
     /// Keeps the only place of a desk taken until something is sent.
     fn occupy(desk: &Desk<usize>) -> mpsc::Sender<()> {
         let (sender, receiver) = mpsc::channel();
-        let (places, waiting) = (Arc::clone(&desk.places), Arc::clone(&desk.waiting));
-        let desk = Desk { places, waiting };
+        let desk = desk.clone();
         tokio::spawn(async move {
             desk.write("other".to_owned(), move || receiver.recv().map_or(0, |()| 0)).await
         });

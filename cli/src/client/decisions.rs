@@ -1,17 +1,11 @@
 //! Every decision of the masters, a line of JSON each (`/events`): any of them tells it.
 
-use std::time::Duration;
-
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::timeout;
 
-use super::events::StreamError;
+use super::events::{StreamError, next_frame};
 use super::http::{self as wire, HttpError};
 use super::leader::{Leader, LeaderError};
 
-/// Heartbeats come every 15 s; after this long without a byte the master is gone.
-const SILENCE_MAX: Duration = Duration::from_secs(45);
 /// The longest line.
 const LINE_BYTES_MAX: usize = 64 << 20;
 
@@ -72,12 +66,7 @@ impl Decisions {
             if looked > LINE_BYTES_MAX {
                 return Err(StreamError::Endless);
             }
-            let frame = timeout(SILENCE_MAX, self.body.frame())
-                .await
-                .map_err(|_| StreamError::Silent)?
-                .ok_or(StreamError::Ended)?
-                .map_err(StreamError::Broken)?;
-            if let Some(data) = frame.data_ref() {
+            if let Some(data) = next_frame(&mut self.body).await?.data_ref() {
                 self.bytes.extend_from_slice(data);
             }
         }

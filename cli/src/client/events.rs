@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Frame, Incoming};
 use protocol::json::{self, JsonError};
 use protocol::recordio::{Decoder, RecordError};
 use protocol::v1::scheduler::Event;
@@ -53,14 +53,15 @@ impl EventStream {
             if let Some(record) = self.decoder.next_record()? {
                 return Ok(json::from_slice(&record)?);
             }
-            let frame = timeout(SILENCE_MAX, self.body.frame())
-                .await
-                .map_err(|_| StreamError::Silent)?
-                .ok_or(StreamError::Ended)?
-                .map_err(StreamError::Broken)?;
-            if let Some(data) = frame.data_ref() {
+            if let Some(data) = next_frame(&mut self.body).await?.data_ref() {
                 self.decoder.feed(data);
             }
         }
     }
+}
+
+/// What comes next of a stream that shows by heartbeats that it lives.
+pub(super) async fn next_frame(body: &mut Incoming) -> Result<Frame<Bytes>, StreamError> {
+    let frame = timeout(SILENCE_MAX, body.frame()).await.map_err(|_| StreamError::Silent)?;
+    frame.ok_or(StreamError::Ended)?.map_err(StreamError::Broken)
 }

@@ -69,17 +69,21 @@ pub(super) async fn answer(
         }
         _ => drop(read::seen(master, parts).await?),
     }
-    let query = parts.uri.query().unwrap_or_default().to_owned();
-    let function = parameter(&query, jsonp::PARAMETER);
+    let query = parts.uri.query().unwrap_or_default();
     let subject = format!("{endpoint:?} with '{query}'");
+    let asked = query.to_owned();
     let write =
-        move |master: &Master, state: &State| Some(write((master, state), endpoint, &query).into());
+        move |master: &Master, state: &State| Some(write((master, state), endpoint, &asked).into());
     let (seen, written) = read::view(master, subject, write).await?;
-    let written = written.unwrap_or_default();
-    let Some(function) = function else { return Ok(seen.mark(json(written))) };
-    let wrapped = jsonp::wrap(&function, &written);
+    Ok(seen.mark(json_or_jsonp(query, written.unwrap_or_default())?))
+}
+
+/// JSON, in a call of the function that the query names, if it does.
+pub(super) fn json_or_jsonp(query: &str, body: Bytes) -> Result<Response<Body>, Refusal> {
+    let Some(function) = parameter(query, jsonp::PARAMETER) else { return Ok(json(body)) };
+    let wrapped = jsonp::wrap(&function, &body);
     let wrapped = wrapped.map_err(|error| Refusal::BadRequest(error.to_string()))?;
-    Ok(seen.mark(whole(jsonp::MEDIA_TYPE, wrapped)))
+    Ok(whole(jsonp::MEDIA_TYPE, wrapped))
 }
 
 fn write((master, state): (&Master, &State), endpoint: Endpoint, query: &str) -> Vec<u8> {

@@ -10,7 +10,6 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, HeaderValue};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use protocol::files::{self, FileError, Wanted};
-use protocol::jsonp;
 use protocol::v1::master::response::{ListFiles, ReadFile, Type};
 use protocol::v1::master::{Call, Response as Answer};
 use serde_json::{Value, json};
@@ -18,6 +17,7 @@ use tokio::io::AsyncReadExt;
 use tokio_util::codec::{BytesCodec, FramedRead};
 
 use super::body::{Body, Refusal, boxed, whole};
+use super::classic::json_or_jsonp;
 use super::route::{Files, parameter};
 use crate::master::Master;
 use crate::views::json::to_vec;
@@ -58,7 +58,7 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Refusal> {
     let asked = |name: &str| parameter(query, name);
     let path = asked("path");
-    let shown = match endpoint {
+    let shown: Value = match endpoint {
         Files::Debug => {
             let log = master.config.external_log_file.as_ref();
             log.map_or_else(|| json!({}), |log| json!({ LOG: log.display().to_string() }))
@@ -81,17 +81,7 @@ pub(super) async fn answer(
             return download(path, resolve(master, path)?).await;
         }
     };
-    written(&shown, query)
-}
-
-fn written(shown: &Value, query: &str) -> Result<Response<Body>, Refusal> {
-    let body = to_vec(shown);
-    let Some(function) = parameter(query, jsonp::PARAMETER) else {
-        return Ok(super::body::json(body));
-    };
-    let wrapped = jsonp::wrap(&function, &body);
-    let wrapped = wrapped.map_err(|error| Refusal::BadRequest(error.to_string()))?;
-    Ok(whole(jsonp::MEDIA_TYPE, wrapped))
+    json_or_jsonp(query, to_vec(&shown).into())
 }
 
 async fn download(path: &str, real: PathBuf) -> Result<Response<Body>, Refusal> {

@@ -52,8 +52,8 @@ pub(super) async fn answer(
 /// Whether an acknowledgement is of something at an agent that is there (semantics 194): any other is taken, and heeded
 /// by nobody.
 fn names_known_agent(master: &Master, call: &Call) -> bool {
-    let state = master.committed.state();
     call.acknowledge.as_ref().is_none_or(|acknowledge| {
+        let state = master.committed.state();
         let agent = state.parse_agent(&acknowledge.agent_id.value);
         agent.is_some_and(|agent| state.agents.contains_key(&agent))
     })
