@@ -2,9 +2,9 @@
 //! writes to it.
 //!
 //! [`log`] shows every event as one line; [`verify`] folds them all again and checks what can be
-//! checked. Both start from where [`Journal`] says that the history begins. What else is to be told of
-//! the past (the state at an index, what touched an id, why something was decided) belongs beside them,
-//! as functions of the same three things: a journal, a range, and the one fold.
+//! checked; [`Journal::past`] is the state at any moment. They start from where [`Journal`] says that the
+//! history begins. What else is to be told of the past belongs beside them, as functions of the same three
+//! things: a journal, a range, and the one fold.
 
 mod base;
 mod facts;
@@ -14,6 +14,7 @@ mod line;
 mod log;
 mod moment;
 mod names;
+mod past;
 mod teller;
 mod verify;
 
@@ -21,6 +22,7 @@ pub use facts::{Fact, Facts};
 pub use journal::{Journal, JournalError};
 pub use line::Line;
 pub use log::{Log, log};
+pub use past::{Extent, Moment, Past, PastError};
 pub use teller::{Place, Teller};
 pub use verify::{Found, Sound, VerifyError, verify};
 

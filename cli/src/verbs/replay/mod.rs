@@ -1,13 +1,15 @@
 //! `mesolith replay`: what a master's journal says.
 
-use std::io::{self, BufWriter, ErrorKind, Write};
+mod log;
+mod verify;
+
+use std::io::{self, ErrorKind};
 use std::panic;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use replay::{Journal, JournalError, VerifyError};
+use replay::{JournalError, VerifyError};
 
 use crate::exit;
 use crate::say::{chain, say};
@@ -33,43 +35,15 @@ pub(crate) struct Replay {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Print every event, one a line: index, time, command, event, and what it touches
-    Log(Log),
+    Log(log::Log),
     /// Check the hash chain, fold all events again, check invariants and compare with snapshots
-    Verify(Verify),
-}
-
-#[derive(Debug, Args)]
-struct Log {
-    /// First index to show
-    #[arg(long, value_name = "INDEX", default_value_t = 0)]
-    from: u64,
-
-    /// Last index to show
-    #[arg(long, value_name = "INDEX", default_value_t = u64::MAX, hide_default_value = true)]
-    to: u64,
-
-    /// Print one JSON object a line
-    #[arg(long)]
-    json: bool,
-
-    /// The master's work directory
-    dir: PathBuf,
-}
-
-#[derive(Debug, Args)]
-struct Verify {
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
-
-    /// The master's work directory
-    dir: PathBuf,
+    Verify(verify::Verify),
 }
 
 impl Replay {
     pub(super) fn run(&self) -> ExitCode {
         quieten_redb();
-        if let Verb::Log(Log { from, to, .. }) = &self.verb
+        if let Verb::Log(log::Log { from, to, .. }) = &self.verb
             && from > to
         {
             say(&format!("--from {from} --to {to}: that is no range"));
@@ -90,62 +64,6 @@ impl Replay {
                 exit_code(&error).into()
             }
         }
-    }
-}
-
-impl Log {
-    fn print(&self) -> anyhow::Result<()> {
-        let journal = Journal::open(&self.dir)?;
-        match journal.last() {
-            Some(last) if last >= self.from => {}
-            Some(last) => say(&format!("the journal ends at {last}")),
-            None => say("the journal holds nothing yet"),
-        }
-        let mut stdout = BufWriter::new(io::stdout().lock());
-        for line in replay::log(&journal, self.from..=self.to)? {
-            let line = match line {
-                Ok(line) => line,
-                Err(error) => {
-                    // What could be read is shown before what could not.
-                    stdout.flush()?;
-                    return Err(error.into());
-                }
-            };
-            let written = if self.json {
-                writeln!(stdout, "{}", serde_json::to_string(&line)?)
-            } else {
-                writeln!(stdout, "{line}")
-            };
-            if let Some(end) = end(written) {
-                return end;
-            }
-        }
-        end(stdout.flush()).unwrap_or(Ok(()))
-    }
-}
-
-impl Verify {
-    fn print(&self) -> anyhow::Result<()> {
-        let sound = replay::verify(&Journal::open(&self.dir)?)?;
-        let text = if self.json {
-            serde_json::to_string(&sound)?
-        } else {
-            format!(
-                "sound: entries {} to {}, {} events\n  \
-                 known to be committed  up to {}\n  \
-                 snapshots compared     {}\n  \
-                 hash of the chain      {}\n  \
-                 digest of the state    {}",
-                sound.first,
-                sound.last,
-                sound.events,
-                sound.committed,
-                sound.snapshots_compared,
-                sound.hash,
-                sound.digest
-            )
-        };
-        end(writeln!(io::stdout(), "{text}")).unwrap_or(Ok(()))
     }
 }
 
