@@ -11,7 +11,7 @@ use protocol::v1;
 use protocol::v1::TaskState::{TaskDropped, TaskFailed, TaskFinished, TaskKilled, TaskRunning};
 use protocol::v1::task_status::Reason;
 use rand::{RngExt, SeedableRng};
-use support::{AgentProcess, FRAMEWORK, FakeMaster, poll, task};
+use support::{AgentProcess, FRAMEWORK, FakeMaster, Heard, poll, task};
 
 /// Lines of a file, empty if there is none.
 fn lines(file: &Path) -> Vec<String> {
@@ -233,6 +233,31 @@ async fn unknown_tasks_are_reported_and_frameworks_shut_down() {
         let left = std::fs::read_dir(agent.work_dir.join("run")).expect("listed").count();
         (left == 0).then_some(())
     });
+}
+
+/// gaps 51
+#[tokio::test(flavor = "multi_thread")]
+async fn a_framework_has_stopped_once_its_last_container_has_ended() {
+    let work = tempfile::tempdir().expect("a temporary directory");
+    let master = FakeMaster::start().await;
+    let _agent = AgentProcess::start(&master, work.path());
+    master.wait_connected(1).await;
+    let [deaf, gate] = ["deaf", "gate"].map(|name| work.path().join(name));
+    let (deaf_at, gate_at) = (deaf.display(), gate.display());
+    let script =
+        format!("trap '' TERM; touch {deaf_at}; while [ ! -e {gate_at} ]; do sleep 0.01; done");
+    master.launch(task("t", &script)).await;
+    poll("the task is deaf", || deaf.exists().then_some(()));
+    let index = master.next_index();
+    let framework_id = FRAMEWORK.to_owned();
+    let shutdown = ShutdownFramework { framework_id, index };
+    master.say(to_agent::Message::ShutdownFramework(shutdown)).await;
+    let is_stopped = |it: &from_agent::Message| matches!(it, from_agent::Message::FrameworkStopped(it) if it.framework_id == FRAMEWORK);
+    let is_said = |heard: &Heard| heard.messages.iter().any(is_stopped);
+    let is_early = |heard: &Heard| (heard.confirmed >= index).then(|| is_said(heard));
+    assert!(!master.wait_for("the directive is taken", is_early).await, "it runs");
+    std::fs::write(&gate, "").expect("written");
+    master.wait_for("the end", |heard| is_said(heard).then_some(())).await;
 }
 
 /// Whether a process has ended, though its parent may not know yet.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use futures::Stream;
 use protocol::agents::agents_server::Agents;
 use protocol::agents::{
-    ExecutorExited, ExecutorMessage, FromAgent, Hello, NotLeader, Ping, Refused, ToAgent, Update,
-    from_agent, to_agent,
+    ExecutorExited, ExecutorMessage, FrameworkStopped, FromAgent, Hello, NotLeader, Ping, Refused,
+    ToAgent, Update, from_agent, to_agent,
 };
 use protocol::v1;
-use statemachine::{AgentId, Command, EventNumber, Session, TaskState, agent, operation, task};
+use statemachine::{
+    AgentId, Command, EventNumber, Session, TaskState, agent, framework, operation, task,
+};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::convert;
@@ -196,6 +198,10 @@ fn command(
             let bytes = data.len();
             let message = task::MessageFramework { agent, session, framework, executor, data };
             Some((message.into(), bytes))
+        }
+        from_agent::Message::FrameworkStopped(FrameworkStopped { framework_id }) => {
+            let framework = framework_id.into();
+            Some((framework::Stopped { agent, session, framework }.into(), 0))
         }
         from_agent::Message::Oversubscribed(oversubscribed) => {
             master.counters.count("messages_update_slave");

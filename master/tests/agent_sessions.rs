@@ -2,7 +2,7 @@
 
 mod world;
 
-use protocol::agents::{ExecutorExited, Hello, Unregister, from_agent, to_agent};
+use protocol::agents::{ExecutorExited, FrameworkStopped, Hello, Unregister, from_agent, to_agent};
 use serde_json::{Value, json};
 use world::agent::{Agent, hello};
 use world::scheduler::{Scheduler, info};
@@ -109,4 +109,30 @@ async fn a_launch_says_whether_it_starts_its_executor() {
     scheduler.expect("FAILURE").await;
     launch_on_executor(&mut scheduler, "third").await;
     assert_eq!(agent.launch().await.starts_executor, Some(true), "it is over");
+}
+
+/// gaps 51
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_framework_had_is_used_until_its_agent_says_that_it_has_stopped() {
+    let cluster = Cluster::start(1).await;
+    let address = cluster.leader().await;
+    let mut scheduler = Scheduler::subscribe(&address, info("first")).await;
+    let hello = Hello { tells_stops: true, ..hello("cpus:8;mem:4096") };
+    let mut agent = Agent::connect(&address, hello).await;
+    launch_on_executor(&mut scheduler, "t").await;
+    agent.launch().await;
+    scheduler.accepted(json!({"type": "TEARDOWN"})).await;
+    let framework_id = loop {
+        match agent.next().await {
+            Some(to_agent::Message::ShutdownFramework(shutdown)) => break shutdown.framework_id,
+            Some(_) => {}
+            None => panic!("the stream ends"),
+        }
+    };
+    assert_eq!(gauge(&address, "master/cpus_used").await, Some(1.0));
+    agent.say(from_agent::Message::FrameworkStopped(FrameworkStopped { framework_id })).await;
+    eventually("nothing in use", || async {
+        gauge(&address, "master/cpus_used").await == Some(0.0)
+    })
+    .await;
 }

@@ -40,11 +40,13 @@ pub enum Bug {
     OldStreamEndsNew,
     /// A launch is sent to the agent once only: it is not owed to a new stream.
     LaunchesNotOwed,
+    /// What a framework that is over has not stopped running is taken to be free.
+    LingeringForgotten,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::SendBeforeCommit,
         Self::WorkingStateKept,
         Self::CommitWithoutMajority,
@@ -63,5 +65,6 @@ impl Bug {
         Self::UpdatesForgotten,
         Self::OldStreamEndsNew,
         Self::LaunchesNotOwed,
+        Self::LingeringForgotten,
     ];
 }

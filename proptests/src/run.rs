@@ -102,6 +102,7 @@ fn is_empty(world: &World) -> bool {
     state.tasks.is_empty()
         && state.executors.is_empty()
         && state.offers.is_empty()
+        && state.agents.values().all(|it| !it.is_reachable() || it.lingering.is_empty())
         && world.agents.iter().all(quiet)
 }
 

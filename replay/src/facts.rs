@@ -128,7 +128,12 @@ impl Describer<'_> {
                 .roles("suppressed", &it.suppressed)
                 .offers(&it.rescinded),
             Event::FrameworkDisconnected(it) => self.framework(it.id).time("until", it.until),
-            Event::FrameworkRemoved(it) => self.framework(it.id),
+            Event::FrameworkRemoved(it) => {
+                let agents: Vec<_> = it.lingers.iter().map(|id| self.names.agent(*id)).collect();
+                let described = self.framework(it.id);
+                if agents.is_empty() { described } else { described.list("lingers_on", agents) }
+            }
+            Event::FrameworkStopped(it) => self.framework(it.id).agent(it.agent),
             Event::RolesSuppressed(it) => self.framework(it.framework).roles("roles", &it.roles),
             Event::RolesRevived(it) => self.framework(it.framework).roles("roles", &it.roles),
             Event::AgentRegistered(it) => self

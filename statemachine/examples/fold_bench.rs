@@ -118,11 +118,13 @@ fn set_up(bench: &mut Bench) {
                 resources: resources("cpus:1000000;mem:100000000"),
                 attributes: Vec::new(),
                 domain: None,
+                tells_stops: false,
                 payload: bytes::Bytes::new(),
             },
             session: Session(number as u64),
             tasks: Vec::new(),
             executors: Vec::new(),
+            running: std::collections::BTreeSet::new(),
             last_launch: statemachine::EventNumber(0),
             estimate: statemachine::resources::Resources::default(),
         }

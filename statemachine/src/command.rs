@@ -63,6 +63,8 @@ commands! {
     UpdateFramework(crate::framework::Update),
     /// A framework ends.
     Teardown(crate::framework::Teardown),
+    /// An agent runs nothing of a framework any more.
+    FrameworkStopped(crate::framework::Stopped),
     /// A framework wants no offers for some roles.
     Suppress(crate::framework::Suppress),
     /// A framework wants offers again.

@@ -107,6 +107,8 @@ events! {
     15 => RolesRevived(crate::framework::RolesRevived),
     /// A framework changed what it says of itself.
     16 => FrameworkUpdated(crate::framework::FrameworkUpdated),
+    /// Nothing of a framework that is over runs on an agent any more.
+    17 => FrameworkStopped(crate::framework::FrameworkStopped),
     /// An agent registered.
     20 => AgentRegistered(crate::agent::AgentRegistered),
     /// An agent came back.

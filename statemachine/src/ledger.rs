@@ -65,12 +65,23 @@ impl State {
         role: &Role,
         resources: &Resources,
     ) {
-        self.book.charge(&(framework, role.clone()), agent, resources);
         self.book.turns.take(agent, resources);
+        self.keep(agent, framework, role, resources);
+    }
+
+    /// Resources that were used stay so, whatever became of who took them.
+    pub(crate) fn keep(
+        &mut self,
+        agent: AgentId,
+        framework: FrameworkId,
+        role: &Role,
+        resources: &Resources,
+    ) {
+        self.book.charge(&(framework, role.clone()), agent, resources);
         self.spend(agent, resources, |agent| &mut agent.used);
     }
 
-    /// A task or executor no longer uses resources.
+    /// Resources are no longer used.
     pub(crate) fn vacate(
         &mut self,
         agent: AgentId,

@@ -109,6 +109,10 @@ pub(crate) fn for_agent(
             state.direct(id, directive, effects);
         }
     }
+    for lingering in agent.lingering.values() {
+        let framework = lingering.wire_id.clone();
+        state.direct(id, Directive::ShutdownFramework { framework, number }, effects);
+    }
 }
 
 /// What starts tasks that were launched by one event.

@@ -34,7 +34,7 @@ pub struct State {
     /// Agents that were marked gone, as long as the operator wants them remembered.
     #[serde(rename = "ag", default, skip_serializing_if = "OrdMap::is_empty")]
     pub gone_agents: OrdMap<AgentId, GoneAgent>,
-    /// Draining agents whose last task and operation is over. Never more than in the middle of a decision, which goes
+    /// Draining agents on which nothing is left. Never more than in the middle of a decision, which goes
     /// on to call them drained.
     #[serde(rename = "ae", default, skip_serializing_if = "OrdSet::is_empty")]
     pub emptied: OrdSet<AgentId>,

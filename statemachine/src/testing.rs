@@ -3,6 +3,7 @@
 //! Each step is checked as it is taken: a refusal must leave the state as it was, and the batch that
 //! a decision makes must, encoded and decoded again, fold into the very same state on a replica.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -177,11 +178,13 @@ impl World {
                 resources: resources(text),
                 attributes: Vec::new(),
                 domain: None,
+                tells_stops: true,
                 payload: Bytes::new(),
             },
             session: self.session(),
             tasks: Vec::new(),
             executors: Vec::new(),
+            running: BTreeSet::new(),
             last_launch: EventNumber(0),
             estimate: Resources::default(),
         }

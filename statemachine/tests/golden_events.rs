@@ -14,8 +14,8 @@ use statemachine::agent::{
 };
 use statemachine::cluster::{HistoryForgotten, LeaderElected, WeightsUpdated};
 use statemachine::framework::{
-    FrameworkDisconnected, FrameworkRemoved, FrameworkResubscribed, FrameworkSubscribed,
-    FrameworkUpdated, RolesRevived, RolesSuppressed,
+    FrameworkDisconnected, FrameworkRemoved, FrameworkResubscribed, FrameworkStopped,
+    FrameworkSubscribed, FrameworkUpdated, RolesRevived, RolesSuppressed,
 };
 use statemachine::maintenance::{
     InverseOffersAnswered, InverseOffersMade, Machine, MachinesDowned, MachinesUpped,
@@ -115,6 +115,7 @@ fn agent_description() -> Arc<agent::Description> {
             Attribute { name: "cores".into(), text: None },
         ],
         domain: Some(Domain { region: "eu".into(), zone: "eu-1".into() }),
+        tells_stops: true,
         payload: Bytes::from_static(b"agent info"),
     })
 }
@@ -224,7 +225,8 @@ fn cluster_and_framework_events() -> Vec<Event> {
         }
         .into(),
         FrameworkDisconnected { id, until: Time(99) }.into(),
-        FrameworkRemoved { id }.into(),
+        FrameworkRemoved { id, lingers: vec![AgentId(1), AgentId(4)] }.into(),
+        FrameworkStopped { id, agent: AgentId(4) }.into(),
         RolesSuppressed { framework: id, roles: roles.clone() }.into(),
         RolesRevived { framework: id, roles }.into(),
     ]

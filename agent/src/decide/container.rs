@@ -259,6 +259,7 @@ impl Turn<'_> {
         }
         self.live.executors.remove(key);
         self.record(Event::ExecutorEnded { executor: key.clone() });
+        self.tell_stopped(&key.framework_id);
         self.leave_when_empty();
     }
 

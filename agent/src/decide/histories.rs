@@ -93,6 +93,8 @@ struct World {
     ledger: BTreeSet<ExecutorKey>,
     /// Ends of executors that are on their way to the master.
     ended: VecDeque<ExecutorKey>,
+    /// The master waits to hear that nothing of the framework runs.
+    waits: bool,
     /// Containers that were asked for and have not ended; whether they run.
     containers: BTreeMap<String, (ExecutorKey, bool)>,
     /// Every container that was ever asked for.
@@ -116,6 +118,7 @@ impl World {
             launches: Vec::new(),
             ledger: BTreeSet::new(),
             ended: VecDeque::new(),
+            waits: false,
             containers: BTreeMap::new(),
             asked: BTreeSet::new(),
             killed: BTreeSet::new(),
@@ -149,6 +152,7 @@ impl World {
                 self.killed.insert(container_id);
             }
             Effect::Send(message) => self.hear(*message),
+            Effect::Greet(_, hello) => self.greeted(&hello),
             _ => {}
         }
     }
@@ -171,8 +175,31 @@ impl World {
                 let agents::ExecutorExited { framework_id, executor_id, .. } = exited;
                 self.ended.push_back(ExecutorKey { framework_id, executor_id });
             }
+            from_agent::Message::FrameworkStopped(_) => self.stopped(),
             _ => {}
         }
+    }
+
+    /// The agent says what runs before a new leader takes it in.
+    fn greeted(&mut self, hello: &agents::Hello) {
+        if !hello.running_frameworks.iter().any(|it| it == FRAMEWORK) {
+            self.stopped();
+        }
+    }
+
+    /// The agent says that nothing of the framework runs: others may get what it had.
+    fn stopped(&mut self) {
+        assert!(self.containers.is_empty(), "what has stopped has no containers");
+        self.waits = false;
+    }
+
+    fn shut_framework_down(&mut self) {
+        self.waits = true;
+        self.say(to_agent::Message::ShutdownFramework(agents::ShutdownFramework {
+            framework_id: FRAMEWORK.to_owned(),
+            // it counts whatever was taken before
+            index: 0,
+        }));
     }
 
     fn running(&self) -> impl Iterator<Item = &ExecutorKey> {
@@ -190,6 +217,8 @@ impl World {
     }
 
     fn connect(&mut self) {
+        let (reply, _) = tokio::sync::oneshot::channel();
+        self.take(Input::Greeting { reply });
         let welcome = agents::Welcome {
             cluster_id: "c".to_owned(),
             agent_id: "a".to_owned(),
@@ -202,6 +231,9 @@ impl World {
         // The Hello has said which executors run.
         self.ended.clear();
         self.ledger = self.running().cloned().collect();
+        if self.waits {
+            self.shut_framework_down();
+        }
     }
 
     fn launch(&mut self, executor: Option<u8>) {
@@ -371,14 +403,7 @@ impl World {
                 }
             }
             Step::Exited(number, status) => self.exited(number, status),
-            Step::ShutdownFramework => {
-                self.index += 1;
-                let (framework_id, index) = (FRAMEWORK.to_owned(), self.index);
-                self.say(to_agent::Message::ShutdownFramework(agents::ShutdownFramework {
-                    framework_id,
-                    index,
-                }));
-            }
+            Step::ShutdownFramework => self.shut_framework_down(),
             Step::Wait => {
                 self.now += Duration::from_secs(1);
                 let now = self.now;
@@ -530,6 +555,7 @@ proptest! {
         prop_assert_eq!(refold(&world.log), world.state.clone(), "the disk says what memory says");
         prop_assert!(world.state.tasks.is_empty() && world.state.executors.is_empty());
         prop_assert!(world.state.frameworks.is_empty());
+        prop_assert!(!world.waits, "the master has heard that it has stopped");
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub(crate) struct Live {
     /// How long the oldest update of a task has been waiting.
     pub(crate) retries: BTreeMap<TaskKey, Duration>,
     pub(crate) timers: Timers,
+    /// Frameworks that the leader wants to hear the end of.
+    pub(crate) stopping: BTreeSet<String>,
     /// The agent ends once its containers have.
     pub(crate) leaving: Option<Leaving>,
     last_stream: u64,

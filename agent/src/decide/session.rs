@@ -56,6 +56,8 @@ impl Turn<'_> {
             last_directive_index: self.state.last_directive_index,
             ip: self.settings.ip.clone(),
             oversubscribed: self.live.estimate.clone(),
+            tells_stops: true,
+            running_frameworks: self.running_frameworks(),
         }
     }
 
@@ -79,6 +81,16 @@ impl Turn<'_> {
                 container_id: executor.container_id.clone(),
             };
         running.map(report).collect()
+    }
+
+    /// Those of which a container has not ended, or is being made: one that is shut down goes on to be
+    /// named here while its tasks and its command executors no longer are.
+    fn running_frameworks(&self) -> Vec<String> {
+        let executors = self.state.executors.iter();
+        let running = executors.filter(|(_, executor)| !executor.has_ended);
+        let mut running: Vec<_> = running.map(|(key, _)| key.framework_id.clone()).collect();
+        running.dedup();
+        running
     }
 
     /// A leader takes the agent in. One of an older term, or of another cluster, is not listened

@@ -2,21 +2,22 @@
 
 use std::time::Duration;
 
-use protocol::agents::{ShutdownExecutor, ShutdownFramework};
+use protocol::agents::{FrameworkStopped, ShutdownExecutor, ShutdownFramework, from_agent};
 use protocol::v1::executor::{Event as ExecutorEvent, event::Type};
 
 use super::live::Timer;
 use super::{Effect, Turn};
 use crate::checkpoint::event::Event;
-use crate::checkpoint::state::{ExecutorKey, TaskKey};
+use crate::checkpoint::state::{Executor, ExecutorKey, TaskKey};
 
 impl Turn<'_> {
     pub(super) fn shutdown_executor(&mut self, shutdown: &ShutdownExecutor) {
-        if shutdown.index > self.state.last_directive_index {
-            let executor = ExecutorKey {
-                framework_id: shutdown.framework_id.clone(),
-                executor_id: shutdown.executor_id.clone(),
-            };
+        let executor = ExecutorKey {
+            framework_id: shutdown.framework_id.clone(),
+            executor_id: shutdown.executor_id.clone(),
+        };
+        // its index may lie below that of a directive which was taken meanwhile
+        if self.state.executors.get(&executor).is_some_and(|known| !known.is_shut_down) {
             let directive_index = shutdown.index;
             self.record(Event::ExecutorShutDown { executor: executor.clone(), directive_index });
             self.end(&executor);
@@ -25,10 +26,25 @@ impl Turn<'_> {
     }
 
     pub(super) fn shutdown_framework(&mut self, shutdown: &ShutdownFramework) {
-        if shutdown.index > self.state.last_directive_index {
-            self.end_framework(&shutdown.framework_id, shutdown.index);
+        let framework_id = &shutdown.framework_id;
+        let is_over = |executor: &Executor| executor.has_ended || executor.is_shut_down;
+        let is_told = self.state.tasks_of(framework_id).next().is_none()
+            && self.state.executors_of(framework_id).all(|(_, executor)| is_over(executor));
+        self.live.stopping.insert(framework_id.clone());
+        if !is_told {
+            self.end_framework(framework_id, shutdown.index);
         }
+        self.tell_stopped(framework_id);
         self.confirm(shutdown.index);
+    }
+
+    /// Says that nothing of a framework runs, if that is so and the leader waits to hear it.
+    pub(super) fn tell_stopped(&mut self, framework_id: &str) {
+        let is_over = self.state.executors_of(framework_id).all(|(_, executor)| executor.has_ended);
+        if is_over && self.live.stopping.remove(framework_id) {
+            let framework_id = framework_id.to_owned();
+            self.send(from_agent::Message::FrameworkStopped(FrameworkStopped { framework_id }));
+        }
     }
 
     pub(super) fn end_framework(&mut self, framework_id: &str, directive_index: u64) {

@@ -94,6 +94,7 @@ pub(crate) fn read(
                 executor: executor.executor_id.as_str().into(),
             })
             .collect(),
+        running: hello.running_frameworks.iter().map(|it| it.as_str().into()).collect(),
         last_launch: EventNumber(hello.last_launch_index),
         estimate: resources::read(&hello.oversubscribed)?,
     })
@@ -115,6 +116,7 @@ fn describe(hello: &Hello) -> Result<Description, HelloError> {
         resources: resources::read(&info.resources)?,
         attributes: info.attributes.iter().map(attribute).collect(),
         domain: info.domain.as_ref().and_then(domain),
+        tells_stops: hello.tells_stops,
         payload: payload.encode_to_vec().into(),
     })
 }

@@ -67,6 +67,7 @@ fn asked(state: &State, event: &Event) -> Wanted {
         Event::TaskLaunched(event) => of(event.agent),
         Event::GroupLaunched(event) => of(event.agent),
         Event::ExecutorEnded(event) => of(event.key.agent),
+        Event::FrameworkStopped(event) => of(event.agent),
         Event::TaskUpdated(event) if event.latest.is_terminal() => {
             state.tasks.get(&event.key).map_or(Wanted::Nothing, |task| of(task.agent))
         }
@@ -77,7 +78,7 @@ fn asked(state: &State, event: &Event) -> Wanted {
 #[cfg(test)]
 mod tests {
     use statemachine::agent::Deactivate;
-    use statemachine::framework::{Disconnect, Revive, Suppress};
+    use statemachine::framework::{Disconnect, Revive, Stopped, Suppress, Teardown};
     use statemachine::maintenance::{Machine, Unavailability, UpdateSchedule, Window};
     use statemachine::offer::Decline;
     use statemachine::testing::World;
@@ -140,6 +141,20 @@ mod tests {
         check(world, come_back, &of);
         check(world, schedule, &all);
         check(world, |world| _ = world.must(Deactivate { agent: AGENT }), &nothing);
+    }
+
+    /// gaps 51
+    #[test]
+    fn what_lingered_is_offered_at_once() {
+        let mut world = World::new();
+        world.agent("cpus:4;mem:4096");
+        world.framework(&["a"]);
+        world.launch(FRAMEWORK, "t", "cpus:1;mem:64");
+        world.must(Teardown { framework: FRAMEWORK });
+        let session = world.state.agents[&AGENT].session().expect("connected");
+        let stopped = Stopped { agent: AGENT, session, framework: "c-0000".into() };
+        let of = Wanted::Agents([AGENT].into());
+        check(&mut world, |world| _ = world.must(stopped), &of);
     }
 
     /// semantics 171

@@ -43,20 +43,21 @@ pub(crate) fn unreachable_tasks<'a>(
 pub(crate) fn used_by_framework(state: &State, framework: &Framework) -> BTreeMap<Role, Resources> {
     let executors = state.executors.values();
     let executors = executors.filter(|executor| executor.key.framework == framework.id);
-    used(state.tasks_of(framework.id), executors)
+    used(state.tasks_of(framework.id), executors, [])
 }
 
-/// What tasks and executors on an agent use, by the role that it is allocated to.
+/// What tasks and executors on an agent use, and what lingers there, by the role that it is allocated to.
 pub(crate) fn used_on_agent(state: &State, agent: &Agent) -> BTreeMap<Role, Resources> {
     let tasks = agent.tasks.iter().filter_map(|key| state.tasks.get(key));
-    used(tasks, state.executors_on(agent.id))
+    used(tasks, state.executors_on(agent.id), [agent])
 }
 
-/// What tasks and executors use, by the role that it is allocated to. A shared volume counts once on its agent, however
-/// many use it.
+/// What tasks and executors use, and what lingers on agents, by the role that it is allocated to. A shared volume counts
+/// once on its agent, however many use it.
 pub(crate) fn used<'a>(
     tasks: impl Iterator<Item = &'a Arc<Task>>,
     executors: impl Iterator<Item = &'a Arc<Executor>>,
+    agents: impl IntoIterator<Item = &'a Agent>,
 ) -> BTreeMap<Role, Resources> {
     let mut used: BTreeMap<(AgentId, Role), Resources> = BTreeMap::new();
     for task in tasks.filter(|task| task.holds()) {
@@ -65,6 +66,11 @@ pub(crate) fn used<'a>(
     for executor in executors.filter(|executor| executor.holds) {
         let held = used.entry((executor.key.agent, executor.role.clone())).or_default();
         held.add_all(&executor.resources);
+    }
+    for agent in agents {
+        for (_, role, held) in agent.lingers() {
+            used.entry((agent.id, role.clone())).or_default().add_all(held);
+        }
     }
     over_agents(used)
 }

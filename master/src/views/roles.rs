@@ -14,7 +14,7 @@ use super::{offered, used};
 pub(crate) struct RoleView {
     /// Frameworks that subscribe to it.
     pub(crate) frameworks: BTreeSet<FrameworkId>,
-    /// What its tasks and executors use.
+    /// What its tasks and executors use, and what lingers of frameworks that are over.
     pub(crate) allocated: Resources,
     /// What is offered to it.
     pub(crate) offered: Resources,
@@ -32,7 +32,8 @@ pub(crate) fn roles(state: &State) -> BTreeMap<Role, RoleView> {
             roles.entry(role.clone()).or_default().frameworks.insert(framework.id);
         }
     }
-    for (role, allocated) in used(state.tasks.values(), state.executors.values()) {
+    let agents = state.agents.values().map(|agent| &**agent);
+    for (role, allocated) in used(state.tasks.values(), state.executors.values(), agents) {
         roles.entry(role).or_default().allocated = allocated;
     }
     for (role, offered) in offered(state, state.offers.keys()) {
@@ -66,12 +67,28 @@ fn add_ancestors(roles: &mut BTreeMap<Role, RoleView>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{total, used_on_agent};
     use super::*;
     use statemachine::cluster::Weigh;
-    use statemachine::framework::Update;
+    use statemachine::framework::{Teardown, Update};
     use statemachine::quota::{Amounts, Before, Quota, SetQuotas};
     use statemachine::resources::{Name, Scalar};
-    use statemachine::testing::World;
+    use statemachine::testing::{World, resources};
+
+    /// gaps 51
+    #[test]
+    fn what_lingers_is_allocated() {
+        let mut world = World::new();
+        world.agent("cpus:4;mem:64");
+        let framework = world.framework(&["a"]);
+        let agent = world.launch(framework, "t", "cpus:1");
+        world.must(Teardown { framework });
+        let used = [
+            total(&used_on_agent(&world.state, &world.state.agents[&agent])),
+            roles(&world.state)[&"a".into()].allocated.clone(),
+        ];
+        assert_eq!(used, [(); 2].map(|()| resources("cpus:1")));
+    }
 
     /// semantics 137
     #[test]

@@ -1,6 +1,6 @@
 //! A simulated agent. It does what `agents.proto` asks of one: launches are durable before anything
-//! else and taken once, updates are repeated until acknowledged, one at a time for each task, and a
-//! new stream begins with all it has.
+//! else and taken once, updates are repeated until acknowledged, one at a time for each task, what is shut
+//! down takes its time and is told of once it has stopped, and a new stream begins with all it has.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use bytes::Bytes;
 use statemachine::agent::{
     Description, ExecutorReport, Oversubscribe, Register, TaskReport, Unregister,
 };
+use statemachine::framework::Stopped;
 use statemachine::resources::{Name, Resources, Scalar};
 use statemachine::task::{Executor, ExecutorExited, Task, Update};
 use statemachine::{
@@ -63,6 +64,8 @@ pub struct Agent {
     pub containers: Containers,
     connection: Connection,
     disk: Checkpoint,
+    /// Frameworks that it was told to shut down and of which something runs; forgotten in a crash.
+    stopping: BTreeSet<Arc<str>>,
     resources: String,
     /// What it would lend out revocably.
     estimate: Resources,
@@ -78,6 +81,7 @@ impl Agent {
             containers: Containers::default(),
             connection: Connection::new(Place::Agent(number), masters),
             disk: Checkpoint::default(),
+            stopping: BTreeSet::new(),
             resources,
             estimate: Resources::default(),
         }
@@ -116,6 +120,7 @@ impl Agent {
     pub fn crash(&mut self, nature: &mut Nature) {
         nature.note(format_args!("agent {} dies", self.number));
         self.up = false;
+        self.stopping.clear();
         if nature.has(Bug::LaunchesForgotten) {
             self.disk.last_launch = EventNumber(0);
         }
@@ -233,14 +238,22 @@ impl Agent {
                 resources: statemachine::testing::resources(&self.resources),
                 attributes: Vec::new(),
                 domain: None,
+                tells_stops: true,
                 payload: Bytes::new(),
             },
             session,
             tasks: tasks.collect(),
             executors: executors.collect(),
+            running: self.running(),
             last_launch: self.disk.last_launch,
             estimate: self.estimate.clone(),
         }
+    }
+
+    /// Frameworks of which anything runs.
+    fn running(&self) -> BTreeSet<Arc<str>> {
+        let executors = self.disk.executors.iter().map(|(framework, _)| framework.clone());
+        executors.chain(self.containers.frameworks()).collect()
     }
 
     /// It finds that it would lend out more or less, revocably.
@@ -273,7 +286,7 @@ impl Agent {
             Directive::ShutdownExecutor { executor, .. } => {
                 self.end_executor(&wire_id, &executor, TaskState::Killed, nature);
             }
-            Directive::ShutdownFramework { framework, .. } => self.forget(&framework, nature),
+            Directive::ShutdownFramework { framework, .. } => self.shut_down(&framework, nature),
             Directive::Reconcile { tasks, .. } => {
                 for (task, _) in tasks {
                     self.drop_unknown(&(wire_id.clone(), task), nature);
@@ -338,12 +351,18 @@ impl Agent {
 
     /// A process on its machine is up or has ended.
     pub fn process(&mut self, task: &TaskName, run: u64, fate: Fate, nature: &mut Nature) {
-        if !self.containers.moves(task, run, fate) || !self.up {
+        if !self.containers.moves(task, run, fate) {
             return;
         }
+        let is_forgotten = !self.disk.tasks.contains_key(task);
+        if is_forgotten && matches!(fate, Fate::Ended(_)) {
+            self.containers.all.remove(task);
+        }
         match fate {
+            _ if !self.up => {}
             Fate::Starting => {}
             Fate::Running => self.observe(task, TaskState::Running, nature),
+            Fate::Ended(_) if is_forgotten => self.tell_stopped(&task.0, nature),
             Fate::Ended(end) => self.observe(task, end, nature),
         }
     }
@@ -423,12 +442,25 @@ impl Agent {
         }
     }
 
-    /// All of a framework ends, and nobody is to hear of it.
-    fn forget(&mut self, framework: &str, nature: &mut Nature) {
-        nature.note(format_args!("agent {} forgets framework {framework}", self.number));
-        self.disk.tasks.retain(|task, _| &*task.0 != framework);
-        self.disk.executors.retain(|executor| &*executor.0 != framework);
-        self.containers.all.retain(|task, _| &*task.0 != framework);
+    /// All of a framework is to end, and only that it has is said.
+    fn shut_down(&mut self, framework: &Arc<str>, nature: &mut Nature) {
+        nature.note(format_args!("agent {} shuts framework {framework} down", self.number));
+        self.disk.tasks.retain(|task, _| task.0 != *framework);
+        self.disk.executors.retain(|executor| executor.0 != *framework);
+        self.containers.end_framework(self.number, framework, nature);
+        self.stopping.insert(framework.clone());
+        self.tell_stopped(framework, nature);
+    }
+
+    /// Says that nothing of a framework runs, if that is so and the leader waits to hear it.
+    fn tell_stopped(&mut self, framework: &Arc<str>, nature: &mut Nature) {
+        if self.running().contains(framework) || !self.stopping.remove(framework) {
+            return;
+        }
+        if let (Some(session), Some(agent)) = (self.connection.ready(), self.disk.id) {
+            let framework = framework.clone();
+            send(session, Stopped { agent, session, framework }.into(), nature);
+        }
     }
 
     /// The master asks for a task that it does not have (semantics 226).

@@ -2,6 +2,7 @@
 //! keep their exit status for it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use statemachine::resources::Scalar;
 use statemachine::{ExecutorId, TaskState};
@@ -85,6 +86,21 @@ impl Containers {
             let exit = Happening::Exit(agent, task.clone(), container.run, TaskState::Killed);
             nature.after(grace_ms, exit);
         }
+    }
+
+    /// All of a framework is to end: each process soon, and what has ended is forgotten.
+    pub fn end_framework(&mut self, agent: u8, framework: &str, nature: &mut Nature) {
+        let is_over = |container: &Container| matches!(container.fate, Fate::Ended(_));
+        self.all.retain(|task, container| &*task.0 != framework || !is_over(container));
+        for task in self.all.keys().filter(|task| &*task.0 == framework) {
+            self.kill(agent, task, nature);
+        }
+    }
+
+    /// The frameworks of those that have not ended.
+    pub fn frameworks(&self) -> impl Iterator<Item = Arc<str>> {
+        let live = self.all.iter().filter(|(_, it)| !matches!(it.fate, Fate::Ended(_)));
+        live.map(|(task, _)| task.0.clone())
     }
 
     /// The tasks of an executor that have not ended.

@@ -267,6 +267,9 @@ fn input(request: Request, bug: Option<Bug>) -> Input<Request> {
     if let (Command::Decline(decline), Some(Bug::FilterLost)) = (&mut command, bug) {
         decline.refuse_seconds = Some(0.0);
     }
+    if let (Command::RegisterAgent(hello), Some(Bug::LingeringForgotten)) = (&mut command, bug) {
+        hello.description.tells_stops = false;
+    }
     Input { command, principal: None, ticket: request }
 }
 

@@ -29,8 +29,8 @@ impl Launches {
     }
 }
 
-/// An agent's tasks have so many CPUs in all once one more is started, and the agent has so many: of what
-/// the master counts as free, nothing runs.
+/// An agent's tasks have so many CPUs in all once one more is started, those included whose framework is over and that
+/// have not ended (gaps 51), and the agent has so many: of what the master counts as free, nothing runs.
 pub fn fits(agent: u8, runs: Scalar, has: Scalar) -> Result<(), Violation> {
     demand(runs <= has, "no agent runs more than it has", || {
         format!("tasks with cpus:{runs} on agent {agent}, which has cpus:{has}")

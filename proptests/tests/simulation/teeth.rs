@@ -65,4 +65,5 @@ teeth! {
     updates_forgotten_by_an_agent: UpdatesForgotten by ["everything finishes", "nothing is left"];
     an_old_stream_that_ends_the_new: OldStreamEndsNew by ["nobody is disconnected"];
     launches_not_owed_to_a_new_stream: LaunchesNotOwed by ["everything finishes", "nothing is left"];
+    lingering_forgotten: LingeringForgotten by ["no agent runs more than it has"];
 }

@@ -69,6 +69,7 @@ impl State {
         for key in executors {
             self.end_executor(&key);
         }
+        self.drop_lingering(agent);
         self.lose_operations(agent, effects);
         self.forget_agent(agent);
         self.book.filters.clear_agent(agent);

@@ -1,5 +1,5 @@
 //! An operator empties an agent: nothing is offered, every task is killed, and when the last one is
-//! over, and no operation is on its way, the agent is drained.
+//! over, nothing runs of frameworks that are over, and no operation is on its way, the agent is drained.
 //!
 //! The wish is the agent's, not each task's: what is owed to an agent that drains is a kill of all that
 //! still runs there ([`crate::outstanding`]), whenever and to whichever leader it comes back.
@@ -53,7 +53,8 @@ pub struct Drain {
 /// How far a drain is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DrainState {
-    /// Some task is not over, or its end is not acknowledged; or an operation is not confirmed.
+    /// Some task is not over, or its end is not acknowledged; or an operation is not confirmed; or something still
+    /// runs of a framework that is over.
     #[serde(rename = "r")]
     Draining,
     /// Nothing is left.
@@ -75,7 +76,7 @@ pub struct AgentDraining {
     pub mark_gone: bool,
 }
 
-/// The last task of a draining agent is over.
+/// Nothing is left on a draining agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentDrained {
     /// Its number.
@@ -98,7 +99,10 @@ impl Agent {
 
     /// Whether it is to be called drained: nothing of what it was to do is left.
     pub(crate) fn is_emptied(&self) -> bool {
-        self.is_draining() && self.tasks.is_empty() && self.operations.is_empty()
+        self.is_draining()
+            && self.tasks.is_empty()
+            && self.operations.is_empty()
+            && self.lingering.is_empty()
     }
 }
 
@@ -151,7 +155,7 @@ pub(crate) fn finish_drains(draft: &mut Draft<'_>) {
 }
 
 impl State {
-    /// A task or an operation has left an agent: the decision under way goes on to call it drained if
+    /// A task, an operation or what lingered has left an agent: the decision under way goes on to call it drained if
     /// that was the last of a drain.
     pub(crate) fn note_emptied(&mut self, agent: AgentId) {
         if self.agents.get(&agent).is_some_and(|agent| agent.is_emptied()) {

@@ -68,6 +68,7 @@ impl Fold for AgentForgotten {
         for key in executors {
             state.end_executor(&key);
         }
+        state.drop_lingering(self.id);
         // its offers, filters and connection were over when it became unreachable
         state.forget_agent(self.id);
     }

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use imbl::OrdSet;
+use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
 use crate::capability::Capabilities;
 use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::effect::{Directive, Effect};
-use crate::id::{AgentId, OfferId, OperationKey, Session, TaskKey};
+use crate::id::{AgentId, FrameworkId, OfferId, OperationKey, Session, TaskKey};
 use crate::resources::Resources;
 use crate::state::State;
 use crate::time::Time;
 
+mod carry_over;
 mod count;
 mod deactivate;
 mod depart;
@@ -23,6 +24,7 @@ mod drain;
 mod forget;
 mod give_up;
 mod gone;
+mod linger;
 mod oversubscribe;
 mod register;
 mod replace;
@@ -39,6 +41,7 @@ pub use drain::{AgentDrained, AgentDraining, Drain, DrainAgent, DrainState};
 pub use forget::AgentForgotten;
 pub use give_up::GiveUp;
 pub use gone::{AgentGone, GoneAgent, MarkGone};
+pub use linger::Lingering;
 pub use oversubscribe::{AgentOversubscribed, Oversubscribe};
 pub use register::{AgentRegistered, AgentReregistered, ExecutorReport, Register, TaskReport};
 pub use spare::{AgentsSpared, Spared};
@@ -86,7 +89,7 @@ pub struct Agent {
     /// How much it would lend out revocably; `total` has that and what is out beyond it.
     #[serde(rename = "v", default, skip_serializing_if = "Resources::is_empty")]
     pub estimate: Resources,
-    /// What tasks and executors on it use.
+    /// What tasks and executors on it use, and what still runs there of frameworks that are over.
     #[serde(rename = "u")]
     pub used: Resources,
     /// What is on the table.
@@ -101,6 +104,9 @@ pub struct Agent {
     /// Offers of its resources.
     #[serde(rename = "f")]
     pub offers: OrdSet<OfferId>,
+    /// What it has not said to have stopped of frameworks that are over.
+    #[serde(rename = "l", default, skip_serializing_if = "OrdMap::is_empty")]
+    pub lingering: OrdMap<FrameworkId, Arc<Lingering>>,
 }
 
 /// What an agent says of itself when it registers.
@@ -127,6 +133,9 @@ pub struct Description {
     /// Where it is.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<Domain>,
+    /// Whether it says when nothing of a framework that is over runs there any more.
+    #[serde(rename = "s", default, skip_serializing_if = "std::ops::Not::not")]
+    pub tells_stops: bool,
     /// The encoded v1 `AgentInfo`, without id and resources.
     #[serde(rename = "p")]
     pub payload: Bytes,

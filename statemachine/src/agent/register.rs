@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use imbl::OrdSet;
+use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
 use super::depart::{Farewell, end_task};
 use super::oversubscribe::{check_estimate, note_estimate};
 use super::replace::replace;
 use super::{Agent, Description};
-use crate::allocator::exclusive;
 use crate::command::Decide;
 use crate::connection::Connection;
 use crate::draft::{Draft, Reply};
@@ -39,6 +38,8 @@ pub struct Register {
     pub tasks: Vec<TaskReport>,
     /// Custom executors it runs.
     pub executors: Vec<ExecutorReport>,
+    /// Frameworks of which anything runs, if it tells when they stop.
+    pub running: BTreeSet<Arc<str>>,
     /// How far it has taken launches.
     pub last_launch: EventNumber,
     /// How much it would lend out revocably.
@@ -153,7 +154,8 @@ impl Register {
             let reason = format!("agent {name} is registered from machine {machine}");
             return Err(Rejection::AgentDismissed(reason.into()));
         }
-        let total = carry_over(state, &agent, &self.description.resources)?;
+        let total = self.carry_over(state, &agent)?;
+        self.settle_stopped(&agent, draft);
         self.drop_untold(&agent, draft);
         draft.record(AgentReregistered {
             id,
@@ -241,8 +243,14 @@ impl Register {
     fn dismiss_unknown(&self, agent: AgentId, draft: &mut Draft<'_>) {
         let frameworks = self.tasks.iter().map(|report| &report.framework);
         let frameworks = frameworks.chain(self.executors.iter().map(|report| &report.framework));
+        let frameworks = frameworks.chain(&self.running);
+        let state = draft.state();
+        let lingering = state.agents.get(&agent).map(|agent| &agent.lingering);
+        let is_told = |wire_id: &Arc<str>| {
+            lingering.into_iter().flatten().any(|(_, it)| it.wire_id == *wire_id)
+        };
         let over: BTreeSet<_> = frameworks
-            .filter(|wire_id| draft.state().framework_by_wire_id(wire_id).is_none())
+            .filter(|wire_id| state.framework_by_wire_id(wire_id).is_none() && !is_told(wire_id))
             .cloned()
             .collect();
         for framework in over {
@@ -275,36 +283,6 @@ fn has_moved(agent: &Agent, description: &Description) -> bool {
     known.hostname != now.hostname || by_address
 }
 
-/// The agent's total with its dynamic reservations and volumes, when its flags may have changed. What
-/// runs on it must still find its place.
-fn carry_over(state: &State, agent: &Agent, resources: &Resources) -> Result<Resources, Rejection> {
-    if agent.description.resources == *resources {
-        return Ok(agent.firm());
-    }
-    let mut total = resources.clone();
-    for converted in agent.total.converted() {
-        if !total.take(&converted.original()) {
-            return Err(Rejection::Invalid(
-                format!(
-                    "the agent's resources no longer hold its reservations and volumes: {converted}"
-                )
-                .into(),
-            ));
-        }
-        total.add(converted);
-    }
-    let mut used = agent.used.clone();
-    for executor in state.executors_on(agent.id).filter(|executor| !executor.holds) {
-        used.add_all(&executor.resources);
-    }
-    let mut rest = total.clone();
-    if !exclusive(&used).filter(|it| !it.revocable).all(|resource| rest.take(resource)) {
-        let fault = format!("the agent's resources {total} no longer hold what is used: {used}");
-        return Err(Rejection::Invalid(fault.into()));
-    }
-    Ok(total)
-}
-
 impl Fold for AgentRegistered {
     fn fold(&self, state: &mut State, at: Time, effects: &mut Vec<Effect>) {
         state.cluster.agents = state.cluster.agents.max(self.id.0 + 1);
@@ -326,6 +304,7 @@ impl Fold for AgentRegistered {
             tasks: OrdSet::new(),
             operations: OrdSet::new(),
             offers: OrdSet::new(),
+            lingering: OrdMap::new(),
         };
         state.admit(agent);
         state.place(self.id, effects);
@@ -360,6 +339,7 @@ impl Fold for AgentReregistered {
         state.place(self.id, effects);
         if was_unreachable {
             state.restore_executors(self.id);
+            state.restore_lingering(self.id);
             effects.push(Effect::Operators(OperatorMessage::AgentAdded(self.id)));
         }
         outstanding::for_agent(state, self.id, self.last_launch, effects);

@@ -74,6 +74,7 @@ impl Fold for AgentUnreachable {
         state.withdraw_inverse(self.id, effects);
         state.connect_agent(self.id, Connection::Disconnected { until });
         state.suspend_executors(self.id);
+        state.suspend_lingering(self.id);
         state.alter_agent(self.id, |agent| agent.unreachable_since = Some(at));
         state.book.filters.clear_agent(self.id);
         state.tell_operations(self.id, OperationState::Unreachable, effects);

@@ -5,7 +5,7 @@ use crate::agent::{Expiry, forget};
 use crate::command::Decide;
 use crate::deadline::Deadline;
 use crate::draft::{Draft, Reply};
-use crate::framework::{FrameworkRemoved, absent};
+use crate::framework::{absent, remove};
 use crate::offer::OffersRescinded;
 use crate::rejection::Rejection;
 
@@ -32,7 +32,7 @@ impl Decide for Tick {
         for deadline in due {
             match deadline {
                 Deadline::FrameworkAbsent(id) => absent(draft, id),
-                Deadline::FrameworkFailover(id) => draft.record(FrameworkRemoved { id }),
+                Deadline::FrameworkFailover(id) => remove(draft, id),
                 Deadline::AgentReregister(id) => away.of(draft, id),
                 Deadline::AgentForgotten(id) => forget(draft, id),
                 Deadline::OfferExpiry(id) => expired.push(id),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::FrameworkRemoved;
+use super::remove;
 use crate::command::Decide;
 use crate::connection::Connection;
 use crate::draft::{Draft, Reply};
@@ -45,7 +45,7 @@ impl Decide for Disconnect {
         let until = draft.context().now.after_ms(timeout_ms);
         draft.record(FrameworkDisconnected { id: self.framework, until });
         if timeout_ms == 0 {
-            draft.record(FrameworkRemoved { id: self.framework });
+            remove(draft, self.framework);
         }
         Ok(Reply::Done)
     }

@@ -22,6 +22,7 @@ mod count;
 mod disconnect;
 mod remove;
 mod revive;
+mod stop;
 mod subscribe;
 mod suppress;
 mod update;
@@ -30,6 +31,7 @@ pub use count::FrameworkCounts;
 pub use disconnect::{Disconnect, FrameworkDisconnected};
 pub use remove::{FrameworkRemoved, Teardown};
 pub use revive::{Revive, RolesRevived};
+pub use stop::{FrameworkStopped, Stopped};
 pub use subscribe::{
     FrameworkResubscribed, FrameworkSubscribed, ROLE_BYTES_MAX, ROLES_MAX, Subscribe,
 };
@@ -37,6 +39,7 @@ pub use suppress::{RolesSuppressed, Suppress};
 pub use update::{FrameworkUpdated, Update};
 
 pub(crate) use disconnect::absent;
+pub(crate) use remove::remove;
 
 /// How many ends of executors are kept for a framework that is away. Their tasks' ends are told in any
 /// case.

@@ -1,17 +1,19 @@
 //! A framework ends: torn down, or away for too long.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::CompletedFramework;
+use crate::agent::Lingering;
 use crate::command::Decide;
 use crate::draft::{Draft, Reply};
 use crate::effect::{Directive, Effect, FrameworkMessage, OperatorMessage};
 use crate::event::Fold;
-use crate::id::{AgentId, FrameworkId};
+use crate::id::{AgentId, FrameworkId, Role};
 use crate::rejection::Rejection;
+use crate::resources::Resources;
 use crate::state::State;
 use crate::status::{Reason, Status, TaskState};
 use crate::time::Time;
@@ -23,12 +25,17 @@ pub struct Teardown {
     pub framework: FrameworkId,
 }
 
-/// A framework ended: its tasks are killed, and it may not come back (semantics 77).
+/// A framework ended: its tasks are killed, and it may not come back (semantics 77). That they have stopped, each
+/// agent says in its own time ([`super::FrameworkStopped`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameworkRemoved {
     /// Its number.
     #[serde(rename = "i")]
     pub id: FrameworkId,
+    /// Agents on which something of it may run, and that will say when nothing does: until then what it had there
+    /// is in use (gaps 51).
+    #[serde(rename = "l", default, skip_serializing_if = "Vec::is_empty")]
+    pub lingers: Vec<AgentId>,
 }
 
 impl Decide for Teardown {
@@ -36,9 +43,40 @@ impl Decide for Teardown {
         if !draft.state().frameworks.contains_key(&self.framework) {
             return Err(Rejection::FrameworkUnknown);
         }
-        draft.record(FrameworkRemoved { id: self.framework });
+        remove(draft, self.framework);
         Ok(Reply::Done)
     }
+}
+
+/// Ends a framework.
+pub(crate) fn remove(draft: &mut Draft<'_>, id: FrameworkId) {
+    let state = draft.state();
+    let will_tell = |agent: &AgentId| {
+        state.agents.get(agent).is_some_and(|agent| agent.description.tells_stops)
+    };
+    let lingers = held_by(state, id).into_keys().filter(will_tell).collect();
+    draft.record(FrameworkRemoved { id, lingers });
+}
+
+/// What a framework's tasks and executors have, each in its role, on the agents on which any of them may run. What is
+/// on an unreachable agent counts if it did before.
+fn held_by(state: &State, id: FrameworkId) -> BTreeMap<AgentId, Vec<(Role, Resources)>> {
+    let is_lost = |agent: &AgentId| state.agents.get(agent).is_none_or(|agent| !agent.counts());
+    let tasks = state
+        .tasks_of(id)
+        .filter(|task| !task.state.is_terminal())
+        .map(|task| (task.agent, task.holds(), &task.role, &task.resources));
+    let executors = state.executors.values().filter(|executor| executor.key.framework == id);
+    let executors = executors
+        .map(|executor| (executor.key.agent, executor.holds, &executor.role, &executor.resources));
+    let mut held: BTreeMap<AgentId, Vec<_>> = BTreeMap::new();
+    for (agent, holds, role, resources) in tasks.chain(executors) {
+        let held = held.entry(agent).or_default();
+        if holds || is_lost(&agent) {
+            held.push((role.clone(), resources.clone()));
+        }
+    }
+    held
 }
 
 impl Fold for FrameworkRemoved {
@@ -50,7 +88,14 @@ impl Fold for FrameworkRemoved {
         for offer in &framework.offers {
             state.lift(*offer);
         }
-        for agent in end_all(state, self.id, at, effects) {
+        let mut held = held_by(state, self.id);
+        let agents = end_all(state, self.id, at, effects);
+        for agent in &self.lingers {
+            let (wire_id, holds) =
+                (framework.wire_id.clone(), held.remove(agent).unwrap_or_default());
+            state.linger(*agent, self.id, Lingering { wire_id, holds });
+        }
+        for agent in agents {
             let directive = Directive::ShutdownFramework {
                 framework: framework.wire_id.clone(),
                 number: state.cluster.events,
@@ -159,8 +204,6 @@ mod tests {
         let found = (task.state, last.state, last.reason);
         let expected = (TaskState::Killed, TaskState::Killed, Some(Reason::FRAMEWORK_REMOVED));
         assert_eq!(found, expected);
-        let agent = &world.state.agents[&agent];
-        assert_eq!(agent.free(), agent.total, "all is free again");
         assert!(world.state.tasks.is_empty() && world.state.offers.is_empty());
     }
 }

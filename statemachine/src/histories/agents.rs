@@ -7,6 +7,7 @@ use crate::agent::{
     Cause, Deactivate, Disconnect, DrainAgent, ExecutorReport, GiveUp, MarkGone, Oversubscribe,
     Reactivate, TaskReport, Unregister,
 };
+use crate::framework::Stopped;
 use crate::operation::{Acknowledge, Confirm, Operate, Request};
 use crate::resources::Resources;
 use crate::testing::{World, reserved, resources, revocable, volume};
@@ -26,6 +27,8 @@ pub(super) enum OnAgent {
     Operate(u8),
     /// Would lend out more or less.
     Oversubscribe(u8),
+    /// Has nothing left of a framework that is over.
+    Stop,
     Unregister,
     MarkGone,
     Deactivate,
@@ -46,6 +49,7 @@ pub(super) fn strategy() -> impl Strategy<Value = OnAgent> {
         2 => any::<u8>().prop_map(OnAgent::Confirm),
         2 => any::<u8>().prop_map(OnAgent::Operate),
         2 => any::<u8>().prop_map(OnAgent::Oversubscribe),
+        3 => Just(OnAgent::Stop),
         1 => Just(OnAgent::Unregister),
         1 => Just(OnAgent::MarkGone),
         1 => Just(OnAgent::Deactivate),
@@ -58,6 +62,7 @@ pub(super) fn strategy() -> impl Strategy<Value = OnAgent> {
 pub(super) fn act(world: &mut World, action: OnAgent, number: u8) -> Option<()> {
     if matches!(action, OnAgent::Register) {
         let mut hello = world.hello(None, AGENT_HAS);
+        hello.description.tells_stops = !number.is_multiple_of(5);
         if let Some(other) = world.state.agents.values().next().filter(|_| number.is_multiple_of(4))
         {
             hello.description.address = other.description.address.clone();
@@ -98,6 +103,10 @@ pub(super) fn act(world: &mut World, action: OnAgent, number: u8) -> Option<()> 
             let estimate = estimate(u64::from(much));
             // refused unless connected
             let _ = world.ask(Oversubscribe { agent, session, estimate });
+        }
+        OnAgent::Stop => {
+            let framework = pick(world.state.framework_ids.keys().cloned(), number)?;
+            world.must(Stopped { agent, session, framework });
         }
         OnAgent::Unregister => {
             let _ = world.ask(Unregister { agent, session }); // refused unless connected
@@ -155,5 +164,11 @@ fn come_back(world: &mut World, agent: AgentId, forgets: u64) {
             executor: executor.key.executor.clone(),
         });
     }
+    for (framework, lingering) in &state.agents[&agent].lingering {
+        if forgets % 3 != u64::from(framework.0) % 3 {
+            hello.running.insert(lingering.wire_id.clone());
+        }
+    }
+    hello.description.tells_stops = !forgets.is_multiple_of(16);
     let _ = world.ask(hello); // refused while the machine is down
 }

@@ -3,6 +3,7 @@
 
 mod deadlines;
 mod drains;
+mod lingering;
 mod maintenance;
 mod offers;
 mod operations;
@@ -33,6 +34,7 @@ pub fn check(state: &State) -> Vec<Violation> {
     [
         deadlines::check(state),
         drains::check(state),
+        lingering::check(state),
         maintenance::check(state),
         offers::check(state),
         operations::check(state),

@@ -1,6 +1,6 @@
 //! Nothing is in two hands at once: on every agent, what is used and what is offered lie within what
-//! it has, both are the sums of what tasks, executors and offers hold, and the allocator's sums are
-//! what a recount gives.
+//! it has, both are the sums of what tasks, executors, frameworks that are over and offers hold, and the allocator's sums
+//! are what a recount gives.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::state::State;
 
 const NAME: &str = "resources";
 
-/// What agents and clients hold, counted from tasks, executors and offers.
+/// What agents and clients hold, counted from tasks, executors, offers and what lingers.
 #[derive(Default)]
 struct Count {
     used: BTreeMap<AgentId, Resources>,
@@ -40,6 +40,11 @@ fn recount(state: &State) -> Count {
     for executor in state.executors.values().filter(|executor| executor.holds) {
         let client = (executor.key.framework, &executor.role);
         count.hold(executor.key.agent, client, &executor.resources, true);
+    }
+    for agent in state.agents.values() {
+        for (framework, role, held) in agent.lingers() {
+            count.hold(agent.id, (framework, role), held, true);
+        }
     }
     for offer in state.offers.values() {
         count.hold(offer.agent, (offer.framework, &offer.role), &offer.resources, false);

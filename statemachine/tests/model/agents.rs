@@ -20,6 +20,8 @@ pub(crate) struct Hello {
     /// Tasks that run there.
     pub(crate) tasks: Vec<TaskName>,
     pub(crate) executors: BTreeSet<ExecutorName>,
+    /// Frameworks that are over and of which something runs.
+    pub(crate) running: BTreeSet<FrameworkId>,
     /// The last launch that it has heard of.
     pub(crate) heard: u64,
 }
@@ -42,10 +44,12 @@ impl Model {
         let Some(agent) = self.agents.get_mut(&id) else { return Err("AgentUnknown") };
         let was_unreachable = std::mem::take(&mut agent.is_unreachable);
         agent.link = Link::Up(hello.session);
+        self.lingering.retain(|name, _| name.0 != id || hello.running.contains(&name.1));
         if was_unreachable {
             self.drop_unheard(id, hello.heard);
             let own = self.executors.iter_mut().filter(|(name, _)| name.0 == id);
             own.for_each(|(_, executor)| executor.holds = true);
+            self.keep_what_fits(id);
         }
         self.say_what_is_owed(id, hello.heard);
         if was_unreachable {
@@ -59,6 +63,35 @@ impl Model {
             self.end_executor(&name);
         }
         self.ask_for_missing(id, hello);
+        Ok(())
+    }
+
+    /// What lingers on an agent that was out of reach is in use again, if there is still room for it.
+    fn keep_what_fits(&mut self, id: AgentId) {
+        let own: Vec<_> = self.lingering.keys().filter(|name| name.0 == id).copied().collect();
+        let all: Vec<_> = own
+            .into_iter()
+            .filter_map(|name| self.lingering.insert(name, Vec::new()).map(|it| (name, it)))
+            .collect();
+        for (name, (role, pile)) in
+            all.into_iter().flat_map(|(name, all)| all.into_iter().map(move |it| (name, it)))
+        {
+            if self.free(id).covers(&pile) {
+                self.lingering.entry(name).or_default().push((role, pile));
+            }
+        }
+    }
+
+    /// An agent says that it runs nothing of a framework.
+    pub(crate) fn stopped(
+        &mut self,
+        id: AgentId,
+        framework: FrameworkId,
+        session: Session,
+    ) -> Refused {
+        if self.agents.get(&id).is_some_and(|agent| agent.link == Link::Up(session)) {
+            self.lingering.remove(&(id, framework));
+        }
         Ok(())
     }
 
@@ -100,6 +133,10 @@ impl Model {
         for name in own.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
             self.direct(id, Said::ShutdownExecutor(name.1, name.2));
         }
+        let over = self.lingering.keys().filter(|name| name.0 == id);
+        for framework in over.map(|name| name.1).collect::<Vec<_>>() {
+            self.direct(id, Said::ShutdownFramework(crate::frameworks::wire_id(framework)));
+        }
     }
 
     /// What was out of reach and runs counts again, if there is still room for it.
@@ -119,7 +156,9 @@ impl Model {
             .iter()
             .map(|name| name.0)
             .chain(hello.executors.iter().map(|name| name.1))
+            .chain(hello.running.iter().copied())
             .filter(|framework| !self.frameworks.contains_key(framework))
+            .filter(|framework| !self.lingering.contains_key(&(id, *framework)))
             .collect();
         for framework in over {
             self.direct(id, Said::ShutdownFramework(crate::frameworks::wire_id(framework)));
@@ -187,6 +226,7 @@ impl Model {
             }
         }
         self.executors.retain(|name, _| name.0 != id);
+        self.lingering.retain(|name, _| name.0 != id);
         self.agents.remove(&id);
     }
 
@@ -227,6 +267,7 @@ impl Model {
         self.rescind_agent(id);
         self.withdraw_asked(id);
         self.executors.retain(|name, _| name.0 != id);
+        self.lingering.retain(|name, _| name.0 != id);
         self.filters.retain(|filter| filter.agent != id);
         self.tell_all(&Said::Failed(id, None));
         self.agents.remove(&id);

@@ -30,6 +30,7 @@ pub(crate) enum Call {
     Reconcile { who: u8, tasks: Vec<(u8, Option<u8>)> },
     ShutdownExecutor { executor: u8 },
     ExecutorExits { executor: u8, is_old: bool },
+    Stopped { agent: u8, framework: u8, is_old: bool },
     Limit { role: u8, limit: Option<u8>, is_forced: bool },
     Weigh { role: u8, weight: u8 },
     Operate { agent: u8, convert: Convert },
@@ -139,6 +140,7 @@ fn agent_call() -> impl Strategy<Value = Call> {
             .prop_map(|(task, state, ahead, again)| Call::Report { task, state, ahead, again }),
         1 => (n(), any::<bool>())
             .prop_map(|(executor, is_old)| Call::ExecutorExits { executor, is_old }),
+        2 => (n(), n(), prop::bool::weighted(0.2)).prop_map(|(agent, framework, is_old)| Call::Stopped { agent, framework, is_old }),
     ]
 }
 

@@ -169,18 +169,29 @@ impl Pair {
                 let real = self.ask(agent::Unregister { agent, session });
                 Some((real, self.model.unregister(agent, session)))
             }
+            Call::Stopped { agent, framework, is_old } => {
+                let mut all: Vec<_> = self.model.lingering.keys().copied().collect();
+                let strangers = self.agents().into_iter().zip(self.frameworks());
+                all.extend(strangers.take(usize::from(framework % 4 == 0)));
+                let (agent, id) = pick(&all, agent)?;
+                let session = self.agent_session(agent, is_old);
+                let framework = wire_id(id).into();
+                let real = self.ask(framework::Stopped { agent, session, framework });
+                Some((real, self.model.stopped(agent, id, session)))
+            }
             _ => None,
         }
     }
 
     fn register(&mut self, size: u8) -> (Result<Reply, Rejection>, Refused) {
-        let size = i64::from(size % 8) + 1;
+        let (tells, size) = (size < 192, i64::from(size % 8) + 1);
         let text = format!("cpus:{size};mem:{};disk:{}", size * 512, size * 100);
         // machines are used again once their number is free
         let taken: BTreeSet<u8> = self.model.agents.values().map(|agent| agent.machine).collect();
         let machine = (0..=u8::MAX).find(|machine| !taken.contains(machine)).unwrap_or_default();
         let mut hello = self.real.hello(None, &text);
         place(&mut hello.description, machine);
+        hello.description.tells_stops = tells;
         let (link, total) = (Link::Up(hello.session), Pile::of(&hello.description.resources));
         let real = self.ask(hello);
         let id = unwrap(&real, |reply| match reply {
@@ -194,6 +205,7 @@ impl Pair {
             drain: None,
             machine,
             total,
+            tells,
         };
         (real, self.model.register(id.unwrap_or(AgentId(u32::MAX)), agent))
     }
@@ -220,9 +232,14 @@ impl Pair {
         let own = self.model.executors.keys().filter(|name| name.0 == id).enumerate();
         let own = own.filter(|(bit, _)| executors >> (bit % 8) & 1 == 1).map(|(_, it)| it.clone());
         let own: BTreeSet<_> = own.collect();
+        let lingering = self.model.lingering.keys().filter(|name| name.0 == id).enumerate();
+        let stay = lingering.filter(|(bit, _)| executors.rotate_left(3) >> (bit % 8) & 1 == 1);
+        let mut running: BTreeSet<_> = stay.map(|(_, name)| name.1).collect();
+        running.extend(self.model.over.iter().take(usize::from(executors % 7 == 0)));
         let mut hello = self.real.hello(Some(id), "");
         if let Some(agent) = self.real.state.agents.get(&id) {
             hello.description.resources = agent.description.resources.clone();
+            hello.description.tells_stops = agent.description.tells_stops;
         }
         place(&mut hello.description, machine);
         hello.last_launch = EventNumber(heard);
@@ -232,9 +249,10 @@ impl Pair {
             executor: name.2.as_str().into(),
         };
         hello.executors = own.iter().map(report).collect();
+        hello.running = running.iter().map(|id| wire_id(*id).into()).collect();
         let session = hello.session;
         let real = self.ask(hello);
-        let hello = Hello { session, tasks: there, executors: own, heard };
+        let hello = Hello { session, tasks: there, executors: own, running, heard };
         (real, self.model.agent_returns(id, machine, &hello))
     }
 

@@ -48,6 +48,13 @@ fn compare_agents(state: &State, model: &Model) {
         sum.add(&offered);
         assert_eq!(sum, total, "free, used and offered {}", what("total"));
     }
+    let real = state.agents.values().flat_map(|agent| {
+        agent.lingering.iter().map(move |(framework, it)| {
+            let all = it.holds.iter().map(|(role, held)| (role.to_string(), Pile::of(held)));
+            ((agent.id, *framework), all.collect::<Vec<_>>())
+        })
+    });
+    assert_eq!(real.collect::<std::collections::BTreeMap<_, _>>(), model.lingering, "what lingers");
     let gone: Vec<_> = state.gone_agents.iter().map(|(id, gone)| (*id, gone.until.0)).collect();
     let want: Vec<_> = model.gone.iter().map(|(id, until)| (*id, *until)).collect();
     assert_eq!(gone, want, "gone agents");

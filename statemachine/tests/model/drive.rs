@@ -76,6 +76,7 @@ impl Pair {
             Call::Register { .. }
             | Call::Return { .. }
             | Call::AgentHangsUp { .. }
+            | Call::Stopped { .. }
             | Call::Unregister { .. } => self.agent_call(call),
             _ => self.operator_call(call),
         }

@@ -162,10 +162,29 @@ impl Model {
         for agent in agents {
             self.direct(agent, Said::ShutdownFramework(wire_id(id)));
         }
+        self.let_linger(id);
         self.tasks.retain(|name, _| name.0 != id);
         self.executors.retain(|name, _| name.1 != id);
         self.frameworks.remove(&id);
         self.over.insert(id);
+    }
+
+    /// What a framework has on agents that will say when it has stopped stays in use.
+    fn let_linger(&mut self, id: FrameworkId) {
+        let tasks =
+            self.tasks.iter().filter(|(name, task)| name.0 == id && !task.state.is_terminal());
+        let tasks = tasks.map(|(_, it)| (it.agent, it.holds(), (it.role.clone(), it.pile.clone())));
+        let executors = self.executors.iter().filter(|(name, _)| name.1 == id);
+        let executors =
+            executors.map(|(name, it)| (name.0, it.holds, (it.role.clone(), it.pile.clone())));
+        for (agent, holds, what) in tasks.chain(executors).collect::<Vec<_>>() {
+            let known = &self.agents[&agent];
+            let (tells, counts) = (known.tells, holds || known.is_unreachable);
+            if tells {
+                let all = self.lingering.entry((agent, id)).or_default();
+                all.extend(counts.then_some(what));
+            }
+        }
     }
 
     /// SUPPRESS and REVIVE: for these roles, or for all if none is named; for none if one of them is not

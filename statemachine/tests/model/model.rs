@@ -33,6 +33,8 @@ pub(crate) struct Agent {
     pub(crate) drain: Option<(bool, bool)>,
     pub(crate) machine: u8,
     pub(crate) total: Pile,
+    /// Whether it says when frameworks that are over have stopped.
+    pub(crate) tells: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -106,6 +108,8 @@ pub(crate) struct Model {
     pub(crate) offers: BTreeMap<OfferId, Offer>,
     pub(crate) tasks: BTreeMap<TaskName, Task>,
     pub(crate) executors: BTreeMap<ExecutorName, Executor>,
+    /// What frameworks that are over have not stopped to use on agents, each piece in its role.
+    pub(crate) lingering: BTreeMap<(AgentId, FrameworkId), Vec<(String, Pile)>>,
     /// Tasks that are over, as they were at their end.
     pub(crate) history: Vec<(TaskName, Task)>,
     pub(crate) filters: Vec<Filter>,
@@ -164,14 +168,22 @@ impl Model {
         }
     }
 
-    /// What tasks and executors use of an agent.
+    /// What tasks, executors and what lingers use of an agent.
     pub(crate) fn used(&self, agent: AgentId) -> Pile {
         let mut used = Pile::default();
         let tasks = self.tasks.values().filter(|task| task.agent == agent && task.holds());
         tasks.for_each(|task| used.add(&task.pile));
         let executors = self.executors.iter().filter(|(name, it)| name.0 == agent && it.holds);
         executors.for_each(|(_, executor)| used.add(&executor.pile));
+        self.lingers().filter(|it| it.0 == agent).for_each(|(.., pile)| used.add(pile));
         used
+    }
+
+    /// What of frameworks that are over is in use: not on agents that are unreachable.
+    fn lingers(&self) -> impl Iterator<Item = (AgentId, &String, &Pile)> {
+        let there =
+            self.lingering.iter().filter(move |((id, _), _)| !self.agents[id].is_unreachable);
+        there.flat_map(|((id, _), all)| all.iter().map(move |(role, pile)| (*id, role, pile)))
     }
 
     pub(crate) fn offered(&self, agent: AgentId) -> Pile {
@@ -202,7 +214,8 @@ impl Model {
         let tasks = self.tasks.values().filter(|it| it.holds()).map(|it| (&*it.role, &it.pile));
         let executors = self.executors.values().filter(|it| it.holds);
         let executors = executors.map(|it| (&*it.role, &it.pile));
-        let held = offers.chain(tasks).chain(executors).chain(hand);
+        let lingers = self.lingers().map(|(_, role, pile)| (&**role, pile));
+        let held = offers.chain(tasks).chain(executors).chain(lingers).chain(hand);
         agents.map(|agent| reserved(&agent.total)).sum::<i64>()
             + held.filter(|(of, _)| is_within(of, role)).map(|(_, it)| unreserved(it)).sum::<i64>()
     }
@@ -263,11 +276,12 @@ impl Model {
         tasks.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Draining agents without tasks are drained, and gone if that was asked for.
+    /// Draining agents without tasks, on which nothing lingers, are drained, and gone if that was asked for.
     pub(crate) fn finish_drains(&mut self) {
         let draining = self.agents.iter().filter(|(_, agent)| agent.is_draining());
         for id in draining.map(|(id, _)| *id).collect::<Vec<_>>() {
-            if !self.tasks_on(id).is_empty() {
+            let lingers = self.lingering.keys().any(|(agent, _)| *agent == id);
+            if lingers || !self.tasks_on(id).is_empty() {
                 continue;
             }
             let Some(agent) = self.agents.get_mut(&id) else { continue };

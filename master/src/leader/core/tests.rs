@@ -28,11 +28,13 @@ fn register(session: u64) -> Command {
             resources: statemachine::resources::Resources::default(),
             attributes: Vec::new(),
             domain: None,
+            tells_stops: false,
             payload: Bytes::new(),
         },
         session: Session(session),
         tasks: Vec::new(),
         executors: Vec::new(),
+        running: std::collections::BTreeSet::new(),
         last_launch: statemachine::EventNumber(0),
         estimate: statemachine::resources::Resources::default(),
     }
