@@ -89,6 +89,8 @@ impl World {
     fn start_master(&mut self) {
         let words = ["master", "--port", &self.ports[0], "--allocation-interval", "1hrs"];
         self.master = Some(self.daemon(&words));
+        // clients do not wait for a master that is not there
+        eventually("a leader", || self.ask(&["framework", "list", "--json"]));
     }
 
     fn start_agent(&mut self) {
@@ -171,6 +173,7 @@ fn check(attack: impl FnOnce(&mut World), goes_on: bool) {
     assert_eq!(world.count("FrameworkStopped"), Some(1));
 }
 
+/// gaps 51
 #[test]
 fn nobody_gets_what_a_task_has_that_was_torn_down_until_it_has_ended() {
     check(|_| {}, true);

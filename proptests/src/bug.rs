@@ -40,7 +40,7 @@ pub enum Bug {
     OldStreamEndsNew,
     /// A launch is sent to the agent once only: it is not owed to a new stream.
     LaunchesNotOwed,
-    /// What a framework that is over has not stopped running is taken to be free.
+    /// What a framework that is over has not stopped running is taken to be free (gaps 51).
     LingeringForgotten,
 }
 

@@ -66,6 +66,7 @@ fn shutdowns(world: &mut World) -> usize {
     world.sent().iter().filter(is_shutdown).count()
 }
 
+/// gaps 51
 #[test]
 fn what_a_framework_had_is_offered_once_its_agent_says_that_it_has_stopped() {
     let mut world = torn_down();
@@ -160,7 +161,7 @@ fn check_return(away_ms: Option<u64>, over_first: bool, is_running: bool) {
     assert_eq!(used(&world), resources(""), "{case}");
 }
 
-/// semantics 225, bettered
+/// semantics 225, bettered: gaps 51
 #[test]
 fn an_agent_that_is_back_says_what_still_runs() {
     for away_ms in [None, Some(1000), Some(600_000)] {
