@@ -71,7 +71,7 @@ pub enum Happening {
         /// Where.
         master: Node,
         /// What.
-        request: Request,
+        request: Box<Request>,
     },
     /// Something arrives at the client's end of a stream.
     Tell(Session, ToClient),

@@ -105,7 +105,7 @@ impl Nature {
         }
         let at_ms = self.now + self.delay_ms();
         if let Some(at_ms) = self.network.arrival(session, End::Master, at_ms) {
-            self.agenda.plan(at_ms, Happening::Ask { master, request });
+            self.agenda.plan(at_ms, Happening::Ask { master, request: Box::new(request) });
         }
     }
 
@@ -117,7 +117,7 @@ impl Nature {
         let lost = !self.calm && self.dice.chance(5);
         if !lost && !self.network.blocks(client, Place::Master(master)) {
             let delay_ms = self.delay_ms();
-            self.after(delay_ms, Happening::Ask { master, request });
+            self.after(delay_ms, Happening::Ask { master, request: Box::new(request) });
         }
     }
 

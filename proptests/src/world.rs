@@ -134,7 +134,7 @@ impl World {
             Happening::Raft { from, to, message } if alive(to, &self.quorum) => {
                 self.quorum.raft(from, to, message, nature);
             }
-            Happening::Ask { master, request } => self.ask(master, request),
+            Happening::Ask { master, request } => self.ask(master, *request),
             _ => {}
         }
     }

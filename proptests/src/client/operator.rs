@@ -145,6 +145,6 @@ fn ask(command: Command, leader: Option<Node>, nature: &mut Nature) {
     if nature.calm || !nature.dice.chance(100) {
         let delay_ms = nature.delay_ms();
         let request = Request { session: OPERATOR, command, call: None };
-        nature.after(delay_ms, Happening::Ask { master, request });
+        nature.after(delay_ms, Happening::Ask { master, request: Box::new(request) });
     }
 }

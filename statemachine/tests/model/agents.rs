@@ -83,16 +83,10 @@ impl Model {
     }
 
     /// An agent says that it runs nothing of a framework.
-    pub(crate) fn stopped(
-        &mut self,
-        id: AgentId,
-        framework: FrameworkId,
-        session: Session,
-    ) -> Refused {
+    pub(crate) fn stopped(&mut self, id: AgentId, framework: FrameworkId, session: Session) {
         if self.agents.get(&id).is_some_and(|agent| agent.link == Link::Up(session)) {
             self.lingering.remove(&(id, framework));
         }
-        Ok(())
     }
 
     fn drop_unheard(&mut self, id: AgentId, heard: u64) {

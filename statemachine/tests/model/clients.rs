@@ -177,7 +177,8 @@ impl Pair {
                 let session = self.agent_session(agent, is_old);
                 let framework = wire_id(id).into();
                 let real = self.ask(framework::Stopped { agent, session, framework });
-                Some((real, self.model.stopped(agent, id, session)))
+                self.model.stopped(agent, id, session);
+                Some((real, Ok(())))
             }
             _ => None,
         }

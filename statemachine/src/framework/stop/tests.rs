@@ -266,7 +266,9 @@ fn volumes_of_who_is_over_stay_while_they_are_used() {
         if is_shared {
             tasks.push(command_task("u", AGENT, "cpus:1;mem:32"));
         }
-        tasks.iter_mut().for_each(|task| task.resources.add_all(&made));
+        for task in &mut tasks {
+            task.resources.add_all(&made);
+        }
         let space = reserved(&resources("disk:64"), "a");
         world.operate(
             framework,
