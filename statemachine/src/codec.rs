@@ -163,7 +163,9 @@ impl State {
     /// # Errors
     /// When the bytes are no state that this version can read.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        from_bytes(bytes)
+        let mut state: Self = from_bytes(bytes)?;
+        state.complete();
+        Ok(state)
     }
 
     /// A fingerprint of everything in the state: equal on all replicas at the same index.

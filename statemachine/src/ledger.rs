@@ -120,7 +120,7 @@ impl State {
         let Some(agent) = self.agents.get(&id).filter(|agent| agent.counts()) else {
             return;
         };
-        self.book.exclude(&agent.total);
+        self.book.exclude(id, &agent.total);
         self.book.free.remove(&id);
     }
 
@@ -128,7 +128,7 @@ impl State {
         let Some(agent) = self.agents.get(&id).filter(|agent| agent.counts()) else {
             return;
         };
-        self.book.include(&agent.total);
+        self.book.include(id, &agent.total);
         let free = agent.free_quantities();
         self.book.set_free(id, free);
     }

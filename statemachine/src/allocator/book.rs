@@ -1,14 +1,18 @@
 //! What the allocator remembers between cycles. The ledger keeps the sums right step by step, so
 //! that a cycle need not add up the cluster.
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
+use super::along::Along;
 use super::filters::Filters;
 use super::held::{Held, Holding};
+use super::roster::Roster;
 use super::turns::{ClientKey, Turns};
 use crate::id::{AgentId, FrameworkId, Role};
-use crate::resources::{Quantities, Resource, Resources};
+use crate::quota::counts;
+use crate::resources::{Name, Quantities, Resource, Resources};
+use crate::state::State;
 
 /// Sums and filters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +40,13 @@ pub struct Book {
     /// Who was asked about what is free and took nothing of it.
     #[serde(rename = "w", default, skip_serializing_if = "Turns::is_empty")]
     pub turns: Turns,
+    /// Agents with something that is not for everybody: reserved, revocable or shared, or GPUs. Follows
+    /// from what agents have, and is in no snapshot.
+    #[serde(skip)]
+    pub special: OrdSet<AgentId>,
+    /// Who takes offers. Follows from the frameworks, and is in no snapshot.
+    #[serde(skip)]
+    pub roster: Roster,
 }
 
 impl Book {
@@ -124,7 +135,8 @@ impl Book {
     }
 
     /// An agent's resources become part of the cluster's.
-    pub(crate) fn include(&mut self, total: &Resources) {
+    pub(crate) fn include(&mut self, agent: AgentId, total: &Resources) {
+        self.mark(agent, total);
         self.total.add_all(&Quantities::of(total));
         for resource in total.iter().filter(|resource| resource.value.thousandths() != 0) {
             if let Some(role) = resource.role() {
@@ -134,7 +146,8 @@ impl Book {
     }
 
     /// An agent's resources are no longer part of the cluster's.
-    pub(crate) fn exclude(&mut self, total: &Resources) {
+    pub(crate) fn exclude(&mut self, agent: AgentId, total: &Resources) {
+        self.special.remove(&agent);
         self.total.remove_all(&Quantities::of(total));
         for resource in total {
             let Some(role) = resource.role() else { continue };
@@ -143,6 +156,13 @@ impl Book {
             if reserved.is_empty() {
                 self.reserved.remove(role);
             }
+        }
+    }
+
+    /// Remembers whether an agent has something that is not for everybody.
+    fn mark(&mut self, agent: AgentId, total: &Resources) {
+        if total.iter().any(is_special) {
+            self.special.insert(agent);
         }
     }
 
@@ -171,6 +191,38 @@ impl Book {
         } else {
             self.free.insert(agent, free);
         }
+    }
+}
+
+/// Whether it is not for everybody.
+fn is_special(resource: &Resource) -> bool {
+    let is_common = !resource.revocable && !resource.shared && resource.name != Name::Gpus;
+    !is_common || !resource.reservations.is_empty()
+}
+
+impl State {
+    /// Adds what snapshots leave out, since it follows from the rest.
+    pub(crate) fn complete(&mut self) {
+        self.book.roster = self.frameworks.values().map(|framework| &**framework).collect();
+        for agent in self.agents.values().filter(|agent| agent.counts()) {
+            self.book.mark(agent.id, &agent.total);
+        }
+    }
+
+    /// How much is free on all agents of which anything may be offered and counts for quotas: it is
+    /// neither used nor offered, nor reserved, nor revocable.
+    pub(crate) fn free_for_quotas(&self) -> Quantities {
+        let (mut sum, mut agents) = (Quantities::default(), Along::new(&self.agents));
+        for (id, free) in &self.book.free {
+            match agents.next(*id).filter(|(_, agent)| agent.is_active()) {
+                Some((_, agent)) if self.book.special.contains(id) => {
+                    sum.add_all(&Quantities::of(agent.free().iter().filter(|it| counts(it))));
+                }
+                Some(_) => sum.add_all(free),
+                None => {}
+            }
+        }
+        sum
     }
 }
 

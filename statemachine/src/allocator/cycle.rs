@@ -11,7 +11,7 @@ use super::pile::Pile;
 use super::search::{Round, Search, Taker};
 use super::shuffle::shuffle;
 use super::trace::{Skip, Trace};
-use super::tree::{Kind, Tree};
+use super::tree::Tree;
 use crate::context::Context;
 use crate::id::AgentId;
 use crate::offer::OfferSpec;
@@ -42,8 +42,7 @@ pub fn allocate(
     shuffle(&mut lots, context.seed);
     let headroom = Headroom::new(state);
     if !headroom.is_empty() {
-        tree.open_accounts(|role| headroom.account(role));
-        tree.note_due(|role| headroom.may_be_due(role));
+        tree.open_accounts(&headroom);
     }
     let (round, offers) = (Round::Guarantees, Vec::new());
     let mut cycle = Cycle { tree, headroom, least, round, trace, offers };
@@ -76,7 +75,7 @@ fn lots<'a>(
         if !free.is_some_and(|free| is_enough(least, free)) {
             trace.skipped(id, Skip::TooLittle);
         } else if let Some((_, agent)) = along.next(id).filter(|(_, agent)| agent.is_active()) {
-            found.push(lots.next(agent));
+            found.push(lots.next(agent, free));
         } else {
             trace.skipped(id, Skip::Inactive);
         }
@@ -128,27 +127,27 @@ impl<'s, T: Trace> Cycle<'_, 's, T> {
 
     fn give_out_alike(&mut self, lot: &Lot<'s>, mut left: Pile) -> Pile {
         while !left.is_empty() {
-            let Some((taker, pile)) = self.taker(lot, &left) else { break };
-            left = left.without(pile.resources());
-            self.give(lot, taker, pile);
+            let Some(taker) = self.taker(lot, &left) else { break };
+            left = left.without(taker.1.resources());
+            self.give(lot, taker);
         }
         left
     }
 
-    fn give(&mut self, lot: &Lot<'s>, taker: usize, pile: Pile) {
-        let Kind::Client(client) = self.tree.kind(taker) else { return };
-        let (framework, role) = client.key();
-        let group = self.tree.parent(taker);
-        self.headroom.charge(self.tree.account(group), &pile.counted());
+    fn give(&mut self, lot: &Lot<'s>, (seat, pile): Taker) {
+        let Some(role) = self.tree.kind(seat.group).group().map(|group| group.role) else { return };
+        let Some(framework) = self.tree.team(seat.group).map(|it| it.framework(seat.index)) else {
+            return;
+        };
+        self.headroom.charge(self.tree.account(seat.group), &pile.counted());
         let charge = pile.charge();
-        let (agent, resources) = (lot.agent.id, pile.into_resources());
+        let (role, agent, resources) = (role.clone(), lot.agent.id, pile.into_resources());
         let offer = OfferSpec { framework, role, agent, resources };
-        self.trace.offered(&offer, self.tree.share(taker));
+        self.trace.offered(&offer, self.tree.share_of(seat));
         self.offers.push(offer);
-        self.tree.charge(taker, &charge);
+        self.tree.charge(seat, &charge);
         if self.round == Round::Guarantees {
-            let Self { tree, headroom, .. } = self;
-            tree.note_met(taker, |role| headroom.may_be_due(role));
+            self.tree.note_met(seat.group, &self.headroom);
         }
     }
 

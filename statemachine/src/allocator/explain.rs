@@ -162,7 +162,7 @@ impl Asked<'_> {
         if let Some(why) = inactive(agent) {
             return Verdict::Inactive(why);
         }
-        let mut lot = Lots::new(self.state, self.context).next(agent);
+        let mut lot = Lots::new(self.state, self.context).next(agent, None);
         let refusals = lot.refusals.take();
         if let Err(why) = self.fit(client, &lot, &Pile::from(agent.total.clone()).open_to(role)) {
             return Verdict::Unfit(why);

@@ -1,5 +1,6 @@
-//! Siblings in the order of their places, kept apart by what their quotas allow them no more of, so
-//! that those who can take nothing of what is left need not be looked at one by one.
+//! Siblings in the order of their places, kept apart by what their quotas allow them no more of and by
+//! whether they are due something, so that those who can take nothing of what is left need not be
+//! looked at one by one.
 
 use std::collections::BTreeSet;
 use std::collections::btree_set::Iter;
@@ -12,11 +13,14 @@ pub(super) type Place = (u64, u64, usize);
 /// The resources that are told apart, by bit.
 const NAMES: [Name; 4] = [Name::Cpus, Name::Mem, Name::Disk, Name::Gpus];
 
-/// Some of cpus, mem, disk and gpus.
+/// Some of cpus, mem, disk and gpus; and whether something is due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Names(u8);
 
 impl Names {
+    /// No names, but something is due.
+    pub(super) const DUE: Self = Self(1 << NAMES.len());
+
     /// Those for which this holds.
     pub(super) fn that(holds: impl Fn(&Name) -> bool) -> Self {
         let bits = NAMES.iter().enumerate().filter(|(_, name)| holds(name));
@@ -30,23 +34,29 @@ impl Names {
     pub(super) fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
+
+    pub(super) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
 }
 
 /// Whom to look at: by bit, those who may have no more of the names that are the bit's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lookout(u16);
+pub(super) struct Lookout(u32);
 
 impl Lookout {
     /// Everybody.
-    pub(super) const ALL: Self = Self(u16::MAX);
+    pub(super) const ALL: Self = Self(u32::MAX);
+    /// Those who are due something.
+    pub(super) const DUE: Self = Self(u32::MAX << Names::DUE.0);
 
     /// Those who may have all the names of one of these.
     pub(super) fn any_of(alternatives: impl Iterator<Item = Names>) -> Self {
         let found = alternatives.fold(0, |found, wanted| {
-            let able = (0..16).filter(|spent| spent & wanted.0 == 0);
-            able.fold(found, |found: u16, spent| found | 1 << spent)
+            let able = (0..Names::DUE.0).filter(|spent| spent & wanted.0 == 0);
+            able.fold(found, |found: u32, spent| found | 1 << spent)
         });
-        Self(found)
+        Self(found | found << Names::DUE.0) // due or not
     }
 
     fn sees(self, spent: Names) -> bool {
@@ -66,6 +76,14 @@ impl Line {
     /// All of these, who may have more of everything.
     pub(super) fn new(places: Vec<Place>) -> Self {
         Self { able: places.into_iter().collect(), spent: Vec::new() }
+    }
+
+    /// Those of which this holds are due something.
+    pub(super) fn part_due(&mut self, is_due: impl Fn(&Place) -> bool) {
+        let all = std::mem::take(&mut self.able).into_iter();
+        let (due, able): (Vec<_>, Vec<_>) = all.partition(is_due);
+        self.able = able.into_iter().collect();
+        *self.part(Names::DUE) = due.into_iter().collect();
     }
 
     pub(super) fn insert(&mut self, spent: Names, place: Place) {
@@ -94,7 +112,8 @@ impl Line {
             return Names::default();
         }
         let parts = self.spent.iter().filter(|part| !part.1.is_empty());
-        parts.map(|part| part.0).reduce(Names::and).unwrap_or_default()
+        let common = parts.map(|part| part.0).reduce(Names::and).unwrap_or_default();
+        common.without(Names::DUE)
     }
 
     /// Those of them to look at, who comes first first.
@@ -165,6 +184,25 @@ mod tests {
         check(&[3], &[5, 0]);
         check(&[4], &[5, 4, 3, 2, 1, 0]);
         check(&[], &[]);
+    }
+
+    #[test]
+    fn those_that_are_due_something_stand_apart() {
+        let mut line = Line::new((0..4).map(|index| (index as u64, 0, index)).collect());
+        line.part_due(|place| place.2 % 2 == 1);
+        line.remove(Names::DUE, &(3, 0, 3));
+        line.insert(Names::DUE.or(names(1)), (3, 0, 3));
+        let check = |lookout: Lookout, want: &[usize]| {
+            assert_eq!(line.in_order(lookout).collect::<Vec<_>>(), want, "{lookout:?}");
+        };
+        check(Lookout::DUE, &[1, 3]);
+        check(Lookout::ALL, &[0, 1, 2, 3]);
+        check(Lookout::any_of([names(1)].into_iter()), &[0, 1, 2]);
+        assert_eq!(line.spent(), names(0));
+        line.remove(names(0), &(0, 0, 0));
+        line.remove(names(0), &(2, 0, 2));
+        line.remove(Names::DUE, &(1, 0, 1));
+        assert_eq!(line.spent(), names(1));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::along::Along;
+use super::book::Book;
 use super::filters::{Refusals, blocks};
 use super::pile::Pile;
 use super::trace::Obstacle;
@@ -20,34 +21,36 @@ use crate::time::Time;
 
 /// Makes lots of agents, one after another in the order of their ids.
 pub(super) struct Lots<'a> {
+    book: &'a Book,
     settings: &'a Settings,
     now: Time,
-    all_turns: &'a Turns,
     turns: Along<'a, (AgentId, About), Turn>,
     refusals: Along<'a, AgentId, Refusals>,
 }
 
 impl<'a> Lots<'a> {
     pub(super) fn new(state: &'a State, context: &'a Context) -> Self {
-        let (settings, now) = (&*context.settings, context.now);
-        let all_turns = &state.book.turns;
-        let (turns, refusals) = (all_turns.along(), state.book.filters.along());
-        Self { settings, now, all_turns, turns, refusals }
+        let (book, settings, now) = (&state.book, &*context.settings, context.now);
+        let (turns, refusals) = (book.turns.along(), book.filters.along());
+        Self { book, settings, now, turns, refusals }
     }
 
-    /// An agent with all that is free on it.
-    pub(super) fn next(&mut self, agent: &'a Agent) -> Lot<'a> {
+    /// An agent with all that is free on it. What each of most agents has is not looked at one by one:
+    /// sums say enough (decision 0034).
+    pub(super) fn next(&mut self, agent: &'a Agent, sums: Option<&Quantities>) -> Lot<'a> {
         let settings = self.settings;
-        let has_gpus = settings.filter_gpu_resources && agent.total.scalar(&Name::Gpus) > Scalar(0);
+        let sums = sums.filter(|_| !self.book.special.contains(&agent.id));
+        let may_have_gpus = settings.filter_gpu_resources && sums.is_none();
+        let has_gpus = may_have_gpus && agent.total.scalar(&Name::Gpus) > Scalar(0);
         let ours = settings.region.as_ref();
         let is_remote = ours.is_some_and(|ours| {
             let domain = agent.description.domain.as_ref();
             domain.is_some_and(|domain| domain.region != *ours)
         });
         let turn = self.turns.next(agent.id);
-        let turns = turn.is_some().then_some(self.all_turns);
+        let turns = turn.is_some().then_some(&self.book.turns);
         let of_free = turn.filter(|((_, about), _)| *about == About::Free);
-        let of_free = of_free.and_then(|(_, turn)| turn.counting(&agent.unused()));
+        let of_free = of_free.and_then(|(_, turn)| turn.counting(&unused(agent, sums)));
         Lot {
             agent,
             has_gpus,
@@ -57,9 +60,21 @@ impl<'a> Lots<'a> {
             refusals: self.refusals.next(agent.id).map(|(_, refusals)| refusals),
             of_free,
             turns,
-            free: agent.free().into(),
+            free: match sums {
+                Some(sums) => Pile::plain(agent.free(), sums.clone()),
+                None => agent.free().into(),
+            },
         }
     }
+}
+
+/// How much of an agent no task uses, given how much of it is free if nothing of it is special.
+fn unused(agent: &Agent, free: Option<&Quantities>) -> Quantities {
+    let Some(free) = free else { return agent.unused() };
+    let mut unused = free.clone();
+    unused.add_all(&Quantities::of(&agent.offered));
+    debug_assert_eq!(unused, agent.unused(), "of agent {}", agent.id);
+    unused
 }
 
 /// See [`Lots`].

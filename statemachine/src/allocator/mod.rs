@@ -3,6 +3,7 @@
 //! ```text
 //! Book        sums that the ledger keeps: what is held, what is free, what there is; filters
 //! Turns       who was asked about an agent's resources and took none
+//! Roster      who takes offers for which role
 //! Tree        roles and frameworks, sorted by fair share
 //! allocate    agents in random order, each to the first in the tree that can take it
 //! ```
@@ -26,10 +27,12 @@ mod line;
 mod lot;
 mod pile;
 mod plant;
+mod roster;
 #[cfg(test)]
 mod rules;
 mod search;
 mod shuffle;
+mod team;
 mod trace;
 mod tree;
 mod turns;
@@ -41,6 +44,7 @@ pub use cycle::{OFFERS_PER_CYCLE_MAX, allocate};
 pub use explain::{Inactive, Question, RoleAnswer, Standing, Verdict, explain};
 pub use filters::{Filters, OFFER_FILTERS_MAX, OfferFilter};
 pub use held::{Held, Holding};
+pub use roster::Roster;
 pub use trace::{Obstacle, Skip, Step, Trace};
 pub(crate) use turns::ClientKey;
 pub use turns::{ASKED_MAX, Turns};

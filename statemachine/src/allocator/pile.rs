@@ -36,6 +36,12 @@ impl From<Resources> for Pile {
 }
 
 impl Pile {
+    /// What is known to have such sums, and nothing that is not for everybody.
+    pub(super) fn plain(resources: Resources, quantities: Quantities) -> Self {
+        debug_assert_eq!(quantities, Quantities::of(&resources), "of {resources}");
+        Self { resources, quantities, ..Self::default() }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.resources.is_empty()
     }

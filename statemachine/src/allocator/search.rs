@@ -7,9 +7,9 @@ use super::line::{Lookout, Names};
 use super::lot::{Lot, is_enough};
 use super::pile::Pile;
 use super::trace::{Obstacle, Trace};
-use super::tree::{Client, Kind, ROOT, Tree};
+use super::tree::{Client, Kind, ROOT, Seat, Tree};
 use super::turns::{About, Turn};
-use crate::id::Role;
+use crate::id::{FrameworkId, Role};
 use crate::quota::{Amounts, Bound, Headroom};
 use crate::resources::{Resource, Resources, Scalar};
 
@@ -22,8 +22,8 @@ pub(super) enum Round {
     Shares,
 }
 
-/// A client's node, and what it takes.
-pub(super) type Taker = (usize, Pile);
+/// A client's seat, and what it takes.
+pub(super) type Taker = (Seat, Pile);
 
 pub(super) struct Search<'a, 's, T> {
     pub(super) tree: &'a Tree<'s>,
@@ -39,7 +39,7 @@ pub(super) struct Search<'a, 's, T> {
     /// Whom to look at.
     pub(super) lookout: Lookout,
     /// Clients that are behind, each with how many were asked before it.
-    pub(super) waiting: Vec<(usize, usize)>,
+    pub(super) waiting: Vec<(usize, Seat)>,
 }
 
 /// Who stands behind those that have not been asked yet.
@@ -120,34 +120,31 @@ impl<T: Trace> Search<'_, '_, T> {
     }
 
     /// A client, if it stands below a node.
-    fn one(&mut self, above: usize, client: usize) -> Option<Taker> {
-        let tree = self.tree;
-        let group = tree.parent(client);
-        let Kind::Group(role) = tree.kind(group) else { return None };
-        if !tree.is_below(group, above) {
-            return None;
-        }
-        self.among((group, role), std::iter::once(client), Behind::Nobody)
+    fn one(&mut self, above: usize, seat: Seat) -> Option<Taker> {
+        let is_below = self.tree.is_below(seat.group, above);
+        is_below.then(|| self.among(seat.group, std::iter::once(seat.index), Behind::Nobody))?
     }
 
     fn below(&mut self, node: usize, behind: Behind<'_>) -> Option<Taker> {
         let tree = self.tree;
-        let mut children = tree.children(node, self.lookout);
         match tree.kind(node) {
-            Kind::Role(_) => children.find_map(|child| self.below(child, behind)),
-            Kind::Group(role) => self.among((node, role), children, behind),
-            Kind::Client(_) => None,
+            Kind::Role(_) => {
+                let mut children = tree.children(node, self.lookout);
+                children.find_map(|child| self.below(child, behind))
+            }
+            Kind::Group(_) => self.among(node, tree.team(node)?.in_order(), behind),
         }
     }
 
     /// The first of some clients of one role.
     fn among(
         &mut self,
-        (group, role): (usize, &Role),
+        group: usize,
         mut clients: impl Iterator<Item = usize>,
         behind: Behind<'_>,
     ) -> Option<Taker> {
         let tree = self.tree;
+        let (role, team) = (tree.kind(group).group()?.role, tree.team(group)?);
         let account = tree.account(group);
         let open = self.left.open_to(role);
         let cut = self.headroom.cut(account, open.resources(), &open.counted());
@@ -165,21 +162,18 @@ impl<T: Trace> Search<'_, '_, T> {
             Some(Bound::Guarantees) => Obstacle::Guarantees,
             None => Obstacle::TooLittle,
         };
-        clients.find_map(|node| {
-            let Kind::Client(client) = tree.kind(node) else { return None };
-            if self.trace.is_deaf() && self.was_asked((node, client), None, behind) {
+        clients.find_map(|index| {
+            let (id, seat) = (team.framework(index), Seat { group, index });
+            if self.trace.is_deaf() && self.was_asked((id, role), seat, None, behind) {
                 return None; // what it can take is looked at if nobody else takes anything
             }
-            let fit = self.lot.fit(client, &open, too_little);
+            let client = Client::new(tree.framework(id)?, role);
+            let fit = self.lot.fit(&client, &open, too_little);
             let fit = fit.and_then(|fit| {
-                let is_behind = self.was_asked((node, client), Some(&fit), behind);
-                if is_behind { Err(Obstacle::Turn) } else { Ok((node, fit)) }
+                let is_behind = self.was_asked((id, role), seat, Some(&fit), behind);
+                if is_behind { Err(Obstacle::Turn) } else { Ok((seat, fit)) }
             });
-            fit.map_err(|why| {
-                let client = (client.framework.id, role);
-                self.trace.passed_over(self.lot.agent.id, client, why);
-            })
-            .ok()
+            fit.map_err(|why| self.trace.passed_over(self.lot.agent.id, (id, role), why)).ok()
         })
     }
 
@@ -187,19 +181,19 @@ impl<T: Trace> Search<'_, '_, T> {
     /// can take, who was asked about what of that is reserved counts as well.
     fn was_asked(
         &mut self,
-        (node, client): (usize, &Client<'_>),
+        client: (FrameworkId, &Role),
+        seat: Seat,
         fit: Option<&Pile>,
         behind: Behind<'_>,
     ) -> bool {
         let Behind::Asked(asked) = behind else { return false };
-        let client = (client.framework.id, client.role);
         let place = |asked: Option<&Turn>| asked.and_then(|asked| asked.place(client));
         let of_reserved = || {
             let role = fit.and_then(Pile::reserved_for)?;
             place(self.lot.asked(About::Reserved(role.clone())))
         };
         let place = place(asked).or_else(of_reserved);
-        self.waiting.extend(place.map(|place| (place, node)));
+        self.waiting.extend(place.map(|place| (place, seat)));
         place.is_some()
     }
 }

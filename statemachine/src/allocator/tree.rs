@@ -3,17 +3,20 @@
 //! with these frameworks, which competes with the role's sub-roles.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 
 use super::held::Holding;
 use super::line::{InOrder, Line, Lookout, Names, Place};
+use super::roster::Members;
+use super::team::Team;
 use super::turns::ClientKey;
 use crate::capability::Capabilities;
 use crate::framework::Framework;
 use crate::id::{FrameworkId, Role};
-use crate::quota::Amounts;
+use crate::quota::{Amounts, Headroom, Index};
 use crate::resources::Quantities;
+use crate::state::State;
 
 /// Where all roles hang.
 pub(super) const ROOT: usize = 0;
@@ -21,18 +24,22 @@ pub(super) const ROOT: usize = 0;
 /// The tree; it is made by `plant`. Nodes are created in the order of their names, so that a lower
 /// index breaks ties.
 pub(super) struct Tree<'a> {
+    pub(super) state: &'a State,
     pub(super) nodes: Vec<Node<'a>>,
-    /// Sorted by name.
-    pub(super) roles: Vec<(&'a str, usize)>,
+    pub(super) roles: Index<'a>,
     /// What shares are parts of.
     pub(super) total: Quantities,
-    pub(super) has_minimums: bool,
     /// Somebody may have no more of something in this cycle.
     pub(super) has_spent: bool,
-    /// Those roles of the top level that are due something, sorted as all are.
-    pub(super) due: BTreeSet<Place>,
     /// Made when somebody is looked up by its id.
-    pub(super) clients: OnceCell<BTreeMap<(FrameworkId, &'a Role), usize>>,
+    pub(super) clients: OnceCell<BTreeMap<(FrameworkId, &'a Role), Seat>>,
+}
+
+/// Where a framework that takes offers for a role stands: the node of its group, and its index there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seat {
+    pub(super) group: usize,
+    pub(super) index: usize,
 }
 
 pub(super) struct Node<'a> {
@@ -44,11 +51,12 @@ pub(super) struct Node<'a> {
     held: Quantities,
     /// Among its siblings: its share as it was last, and the offers that count there.
     pub(super) place: Place,
-    /// Sorted by their places.
+    /// Of a role: what stands below it, sorted by places.
     pub(super) children: Line,
-    /// What it and all below it may have no more of in this cycle.
+    /// What it and all below it may have no more of in this cycle; of roles of the top level, whether
+    /// they are due something.
     spent: Names,
-    /// Of a group: the account of its role's quota.
+    /// The account of its role's quota.
     account: Option<usize>,
 }
 
@@ -57,9 +65,15 @@ pub(super) enum Kind<'a> {
     /// A role with all below it; the root has no name.
     Role(&'a str),
     /// The frameworks of this role itself.
-    Group(&'a Role),
-    /// One framework in one role.
-    Client(Client<'a>),
+    Group(Group<'a>),
+}
+
+/// The frameworks of one role.
+pub(super) struct Group<'a> {
+    pub(super) role: &'a Role,
+    pub(super) members: &'a Members,
+    /// Once somebody has looked at them.
+    pub(super) team: OnceCell<Team>,
 }
 
 /// A framework that takes offers for a role.
@@ -91,7 +105,7 @@ impl<'a> Tree<'a> {
 
     /// Somebody says what an offer must have at least.
     pub(super) fn has_minimums(&self) -> bool {
-        self.has_minimums
+        self.state.book.roster.has_minimums()
     }
 
     /// Somebody may have no more of something in this cycle.
@@ -101,30 +115,42 @@ impl<'a> Tree<'a> {
 
     /// The node of a role, if anybody in it or below takes offers.
     pub(super) fn role(&self, role: &str) -> Option<usize> {
-        let at = self.roles.binary_search_by_key(&role, |it| it.0).ok()?;
-        self.roles.get(at).map(|it| it.1)
+        self.roles.get(role)
     }
 
-    /// The nodes of all clients in the order of their ids, beginning with the first after this one.
+    /// All clients in the order of their ids, beginning with the first after this one.
     pub(super) fn clients_after<'b>(
         &'b self,
         last: &'b ClientKey,
-    ) -> impl Iterator<Item = usize> + 'b {
-        let clients: &BTreeMap<(FrameworkId, &Role), usize> = self.clients();
+    ) -> impl Iterator<Item = Seat> + 'b {
+        let clients: &BTreeMap<(FrameworkId, &Role), Seat> = self.clients();
         let last = (last.0, &last.1);
         let after = clients.range((Excluded(last), Unbounded));
-        after.chain(clients.range(..=last)).map(|(_, node)| *node)
+        after.chain(clients.range(..=last)).map(|(_, seat)| *seat)
     }
 
-    fn clients(&self) -> &BTreeMap<(FrameworkId, &'a Role), usize> {
+    fn clients(&self) -> &BTreeMap<(FrameworkId, &'a Role), Seat> {
         self.clients.get_or_init(|| {
             let nodes = self.nodes.iter().enumerate();
-            let client = |(index, node): (usize, &Node<'a>)| match &node.kind {
-                Kind::Client(client) => Some(((client.framework.id, client.role), index)),
-                Kind::Role(_) | Kind::Group(_) => None,
-            };
-            nodes.filter_map(client).collect()
+            let groups = nodes.filter_map(|(node, it)| Some((node, it.kind.group()?)));
+            let seats = groups.flat_map(|(group, it)| {
+                let members = it.members.values().enumerate();
+                members.map(move |(index, id)| ((*id, it.role), Seat { group, index }))
+            });
+            seats.collect()
         })
+    }
+
+    /// Somebody who takes offers.
+    pub(super) fn framework(&self, id: FrameworkId) -> Option<&'a Framework> {
+        self.state.frameworks.get(&id).map(|framework| &**framework)
+    }
+
+    /// The frameworks of a group, if it is one.
+    pub(super) fn team(&self, node: usize) -> Option<&Team> {
+        let Node { kind: Kind::Group(group), depth, .. } = &self.nodes[node] else { return None };
+        let team = || Team::new(self.state, (group.role, *depth), group.members, &self.total);
+        Some(group.team.get_or_init(team))
     }
 
     /// Whether a node stands below another.
@@ -145,11 +171,6 @@ impl<'a> Tree<'a> {
         self.nodes[node].children.in_order(lookout)
     }
 
-    /// The node above.
-    pub(super) fn parent(&self, node: usize) -> usize {
-        self.nodes[node].parent
-    }
-
     /// The node's role of the top level.
     fn top(&self, mut node: usize) -> usize {
         while self.nodes[node].parent != ROOT {
@@ -163,13 +184,22 @@ impl<'a> Tree<'a> {
         self.nodes[group].account
     }
 
-    /// Finds the accounts of all groups.
-    pub(super) fn open_accounts(&mut self, of: impl Fn(&Role) -> Option<usize>) {
+    /// Finds the accounts of all, and which roles of the top level are due something.
+    pub(super) fn open_accounts(&mut self, headroom: &Headroom<'_>) {
+        let mut of = headroom.accounts();
         for node in &mut self.nodes {
-            if let Kind::Group(role) = &node.kind {
-                node.account = of(role);
-            }
+            node.account = match &node.kind {
+                Kind::Role(role) => of(role),
+                Kind::Group(group) => of(group.role),
+            };
         }
+        let is_due = |node: &Node<'_>| node.parent == ROOT && node.may_be_due(headroom);
+        for node in self.nodes.iter_mut().skip(1).filter(|node| is_due(node)) {
+            node.spent = Names::DUE;
+        }
+        let mut line = std::mem::take(&mut self.nodes[ROOT].children);
+        line.part_due(|place| self.nodes[place.2].spent == Names::DUE);
+        self.nodes[ROOT].children = line;
     }
 
     /// A group may have no more of these, and so may what is above it, if all below that may not.
@@ -191,24 +221,22 @@ impl<'a> Tree<'a> {
     }
 
     /// The roles of the top level in or below which somebody is due something, who comes first first.
-    pub(super) fn due(&self) -> impl Iterator<Item = usize> + '_ {
-        self.due.iter().map(|place| place.2)
+    pub(super) fn due(&self) -> InOrder<'_> {
+        self.children(ROOT, Lookout::DUE)
     }
 
-    /// Says of all roles of the top level whether they are due something.
-    pub(super) fn note_due(&mut self, is_due: impl Fn(&str) -> bool) {
-        let tops = self.nodes[ROOT].children.in_order(Lookout::ALL);
-        let tops = tops.map(|node| &self.nodes[node]);
-        let due = tops.filter(|node| matches!(node.kind, Kind::Role(role) if is_due(role)));
-        self.due = due.map(|node| node.place).collect();
-    }
-
-    /// The role of the top level that a client is in or below may be due nothing any more.
-    pub(super) fn note_met(&mut self, client: usize, is_due: impl Fn(&str) -> bool) {
-        let Node { kind, place, .. } = &self.nodes[self.top(client)];
-        if matches!(kind, Kind::Role(role) if !is_due(role)) {
-            self.due.remove(place);
+    /// The role of the top level that a group is in or below may be due nothing any more.
+    pub(super) fn note_met(&mut self, group: usize, headroom: &Headroom<'_>) {
+        let top = self.top(group);
+        let Node { place, spent: before, .. } = self.nodes[top];
+        if before.and(Names::DUE) != Names::DUE || self.nodes[top].may_be_due(headroom) {
+            return;
         }
+        let after = before.without(Names::DUE);
+        self.nodes[top].spent = after;
+        let line = &mut self.nodes[ROOT].children;
+        line.remove(before, &place);
+        line.insert(after, place);
     }
 
     /// The dominant share of a node, without its weight.
@@ -216,22 +244,40 @@ impl<'a> Tree<'a> {
         self.nodes[node].held.share_of(&self.total)
     }
 
+    /// The dominant share of a client.
+    pub(super) fn share_of(&self, seat: Seat) -> f64 {
+        self.team(seat.group).map_or(0.0, |team| team.share(seat.index, &self.total))
+    }
+
     /// So much goes to a client; it and all above it move back in their lines.
-    pub(super) fn charge(&mut self, client: usize, charge: &Holding) {
-        let mut node = client;
+    pub(super) fn charge(&mut self, seat: Seat, charge: &Holding) {
+        let Node { kind, depth, .. } = &mut self.nodes[seat.group];
+        if let Kind::Group(group) = kind
+            && let Some(team) = group.team.get_mut()
+        {
+            team.charge(seat.index, charge, (*depth, &self.total));
+        }
+        let mut node = seat.group;
         while node != ROOT {
             let charged = &mut self.nodes[node];
             let (before, parent, spent) = (charged.place, charged.parent, charged.spent);
             charged.hold(charge);
             charged.settle(&self.total);
             let after = charged.place;
-            if parent == ROOT && self.due.remove(&before) {
-                self.due.insert(after);
-            }
             let line = &mut self.nodes[parent].children;
             line.remove(spent, &before);
             line.insert(spent, after);
             node = parent;
+        }
+    }
+}
+
+impl<'a> Kind<'a> {
+    /// The frameworks of one role, if that is what it is.
+    pub(super) fn group(&self) -> Option<&Group<'a>> {
+        match self {
+            Self::Role(_) => None,
+            Self::Group(group) => Some(group),
         }
     }
 }
@@ -247,6 +293,11 @@ impl<'a> Node<'a> {
         let (held, children) = (Quantities::default(), Line::default());
         let (spent, account, place) = (Names::default(), None, (0, 0, index));
         Self { kind, parent, weight, depth, held, place, children, spent, account }
+    }
+
+    /// Whether it is a role that is due something, or has one below it.
+    fn may_be_due(&self, headroom: &Headroom<'_>) -> bool {
+        matches!(self.kind, Kind::Role(role) if headroom.may_be_due(self.account, role))
     }
 
     /// It, or what is below it, holds so much more.

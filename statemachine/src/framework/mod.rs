@@ -200,13 +200,15 @@ impl State {
         (suppressed, constraints): (&[Role], &OfferConstraints),
         effects: &mut Vec<Effect>,
     ) {
-        let Some(framework) = self.framework_mut(id) else { return };
-        framework.constraints = constraints.clone();
-        framework.suppressed = suppressed.iter().cloned().collect();
-        if framework.description == *description {
+        let mut before = description.clone();
+        self.alter_framework(id, |framework| {
+            framework.constraints = constraints.clone();
+            framework.suppressed = suppressed.iter().cloned().collect();
+            std::mem::swap(&mut framework.description, &mut before);
+        });
+        if before == *description {
             return;
         }
-        let before = std::mem::replace(&mut framework.description, description.clone());
         for left in before.roles.iter().filter(|role| !description.roles.contains(role)) {
             self.book.filters.clear_framework(id, Some(left));
         }
@@ -244,10 +246,10 @@ impl State {
     /// Changes how a framework is connected, and the deadline that goes with it.
     pub(crate) fn connect_framework(&mut self, framework: FrameworkId, connection: Connection) {
         self.forget_deadline(framework);
-        let Some(changed) = self.framework_mut(framework) else {
+        if !self.frameworks.contains_key(&framework) {
             return;
-        };
-        changed.connection = connection;
+        }
+        self.alter_framework(framework, |framework| framework.connection = connection);
         self.deadlines.extend(deadline(framework, connection));
     }
 }

@@ -150,7 +150,7 @@ fn end_all(
 }
 
 fn complete(state: &mut State, id: FrameworkId, at: Time, effects: &mut Vec<Effect>) {
-    let Some(framework) = state.frameworks.remove(&id) else {
+    let Some(framework) = state.take_framework(id) else {
         return;
     };
     effects.push(Effect::Operators(OperatorMessage::FrameworkRemoved(framework.clone())));

@@ -48,10 +48,10 @@ impl Fold for RolesRevived {
             state.book.filters.clear_framework(self.framework, Some(role));
         }
         state.unfilter_inverse(self.framework);
-        if let Some(framework) = state.framework_mut(self.framework) {
+        state.alter_framework(self.framework, |framework| {
             for role in &self.roles {
                 framework.suppressed.remove(role);
             }
-        }
+        });
     }
 }

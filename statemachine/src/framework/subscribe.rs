@@ -207,7 +207,7 @@ impl Fold for FrameworkSubscribed {
             completed: Vector::new(),
             counts: FrameworkCounts::default(),
         };
-        state.frameworks.insert(self.id, Arc::new(framework));
+        state.add_framework(framework);
         effects.push(Effect::Operators(OperatorMessage::FrameworkAdded(self.id)));
     }
 }

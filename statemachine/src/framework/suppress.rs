@@ -59,9 +59,8 @@ pub(super) fn subscribed(
 
 impl Fold for RolesSuppressed {
     fn fold(&self, state: &mut State, _at: Time, _effects: &mut Vec<Effect>) {
-        if let Some(framework) = state.framework_mut(self.framework) {
-            framework.suppressed.extend(self.roles.iter().cloned());
-        }
+        let roles = self.roles.iter().cloned();
+        state.alter_framework(self.framework, |framework| framework.suppressed.extend(roles));
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{Violation, demand};
 use crate::agent::Agent;
-use crate::allocator::{Book, Holding, exclusive};
+use crate::allocator::{Book, Holding, Roster, exclusive};
 use crate::id::{AgentId, FrameworkId, Role};
 use crate::resources::{Quantities, Resources};
 use crate::state::State;
@@ -28,6 +28,10 @@ pub(super) fn check(state: &State) -> Vec<Violation> {
         check_agent(agent, &count, &mut violations);
     }
     check_book(&state.book, &count.book, &mut violations);
+    let roster: Roster = state.frameworks.values().map(|framework| &**framework).collect();
+    demand(&mut violations, NAME, state.book.roster == roster, || {
+        format!("{roster:?} take offers, not {:?}", state.book.roster)
+    });
     violations
 }
 
@@ -50,7 +54,7 @@ fn recount(state: &State) -> Count {
         count.hold(offer.agent, (offer.framework, &offer.role), &offer.resources, false);
     }
     for agent in state.agents.values().filter(|agent| agent.counts()) {
-        count.book.include(&agent.total);
+        count.book.include(agent.id, &agent.total);
         count.book.set_free(agent.id, Quantities::of(exclusive(&agent.free())));
     }
     count
@@ -104,6 +108,9 @@ fn check_book(book: &Book, count: &Book, violations: &mut Vec<Violation>) {
     });
     demand(violations, NAME, book.free == count.free, || {
         format!("free is {:?}, not {:?}", count.free, book.free)
+    });
+    demand(violations, NAME, book.special == count.special, || {
+        format!("agents {:?} have something special, not {:?}", count.special, book.special)
     });
     demand(violations, NAME, book.copies == count.copies, || {
         format!("copies are {:?}, not {:?}", count.copies, book.copies)

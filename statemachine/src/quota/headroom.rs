@@ -1,9 +1,10 @@
 //! How much more roles may have: up to their limits, and as long as enough stays free for what others
 //! are guaranteed and do not have yet (semantics 180, 181).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{Quota, counts, upwards};
+use super::index::Index;
+use super::{Amounts, Quota, counts};
 use crate::id::Role;
 use crate::resources::{Name, Quantities, Resource, Resources, Scalar, Value};
 use crate::state::State;
@@ -13,31 +14,29 @@ use crate::state::State;
 /// quotas there are.
 #[derive(Debug)]
 pub struct Headroom<'a> {
-    /// Sorted by role, so that those below a role come after it.
-    accounts: Vec<Account<'a>>,
-    index: BTreeMap<&'a str, usize>,
-    /// Of each resource that is guaranteed to anybody.
+    /// The roles with a quota, by their accounts; those below a role come after it.
+    index: Index<'a>,
+    /// Of each account, the one of the closest role above that has a quota.
+    above: Vec<Option<usize>>,
+    /// Of each resource that any quota names.
     pools: Vec<Pool<'a>>,
+    /// What each account says of each of these, account by account.
+    cells: Vec<Cell>,
     /// Some role with a quota lies below another role.
     has_nested: bool,
 }
 
-#[derive(Debug)]
-struct Account<'a> {
-    quota: &'a Quota,
-    consumed: Quantities,
-    /// The closest role above that has a quota.
-    above: Option<usize>,
-    /// What its guarantee and those below it still need, by pool.
-    needs: Vec<Need>,
-}
-
+/// One resource in one account.
 #[derive(Clone, Copy, Debug, Default)]
-struct Need {
-    /// By all: the larger of what it lacks itself and of what those below it lack together.
-    all: i64,
-    /// By those below it.
-    below: i64,
+struct Cell {
+    guaranteed: Option<i64>,
+    limit: Option<i64>,
+    consumed: i64,
+    /// What its guarantee and those below it still need: the larger of what it lacks itself and of what
+    /// those below it lack together.
+    needed: i64,
+    /// What those below it need of that.
+    needed_below: i64,
 }
 
 #[derive(Debug)]
@@ -78,20 +77,24 @@ impl<'a> Headroom<'a> {
     }
 
     fn accounts_of(state: &'a State) -> Self {
-        let names: BTreeSet<&'a Name> =
-            state.quotas.values().flat_map(|quota| quota.guarantees.keys()).collect();
+        let quotas = &state.quotas;
+        let named = |quota: &'a Quota| quota.guarantees.keys().chain(quota.limits.keys());
+        let names: BTreeSet<&'a Name> = quotas.values().flat_map(named).collect();
         let pool = |name| Pool { name, required: 0, available: 0 };
-        let pools: Vec<_> = names.into_iter().map(pool).collect();
-        let roles = state.quotas.keys().enumerate();
-        let index: BTreeMap<&str, usize> = roles.map(|(at, role)| (&**role, at)).collect();
-        let account = |(role, quota): (&'a Role, &'a Quota)| {
-            let above = upwards(role).skip(1).find_map(|above| index.get(above).copied());
-            let needs = vec![Need::default(); pools.len()];
-            Account { quota, consumed: Quantities::default(), above, needs }
+        let mut headroom = Self {
+            index: Index::with_capacity(quotas.len()),
+            above: Vec::with_capacity(quotas.len()),
+            cells: Vec::with_capacity(quotas.len() * names.len()),
+            pools: names.into_iter().map(pool).collect(),
+            has_nested: false,
         };
-        let accounts: Vec<_> = state.quotas.iter().map(account).collect();
-        let has_nested = state.quotas.keys().any(|role| role.depth() > 1);
-        Self { accounts, index, pools, has_nested }
+        for (account, (role, quota)) in quotas.iter().enumerate() {
+            headroom.has_nested |= role.contains('/');
+            headroom.above.push(headroom.index.above(role));
+            headroom.index.push(role, account);
+            headroom.cells.extend(headroom.pools.iter().map(|pool| Cell::new(quota, pool.name)));
+        }
+        headroom
     }
 
     /// What counts against each quota (semantics 179), see [`State::consumption`].
@@ -99,25 +102,34 @@ impl<'a> Headroom<'a> {
         if self.is_empty() {
             return;
         }
-        for (role, reserved) in &state.book.reserved {
-            self.add(self.account(role), reserved);
-        }
+        let index = std::mem::take(&mut self.index);
+        let mut find = index.in_step();
+        let mut closest = |role: &Role| find.get(role).or_else(|| index.above(role));
         for (role, holding) in state.book.held.by_role() {
-            self.add(self.account(role), &holding.counted());
+            self.add(closest(role), &holding.counted());
         }
+        for (role, reserved) in &state.book.reserved {
+            self.add(index.get(role).or_else(|| index.above(role)), reserved);
+        }
+        self.index = index;
     }
 
     /// A role with a quota, and those above it, have more.
     fn add(&mut self, mut account: Option<usize>, more: &Quantities) {
-        while let Some(found) = account.and_then(|at| self.accounts.get_mut(at)) {
-            found.consumed.add_all(more);
-            account = found.above;
+        while let Some(at) = account {
+            for slot in 0..self.pools.len() {
+                let more = self.pools[slot].of(more);
+                if let Some(cell) = self.cell_mut(at, slot) {
+                    cell.consumed += more;
+                }
+            }
+            account = self.above(at);
         }
     }
 
     /// Finds out what the guarantees need: those of the lowest roles first.
     fn sum_up(&mut self) {
-        for at in (0..self.accounts.len()).rev() {
+        for at in (0..self.above.len()).rev() {
             self.renew(at);
         }
     }
@@ -125,30 +137,20 @@ impl<'a> Headroom<'a> {
     /// What a role needs, from what it has and what those below it need; what that changes is added to
     /// what the role above it needs, and to what all require.
     fn renew(&mut self, at: usize) {
+        let above = self.above(at);
         for slot in 0..self.pools.len() {
-            let Some(pool) = self.pools.get_mut(slot) else { continue };
-            let Some(account) = self.accounts.get_mut(at) else { continue };
-            let unmet = account.unmet(pool.name);
-            let above = account.above;
-            let Some(need) = account.needs.get_mut(slot) else { continue };
-            let grown = unmet.max(need.below) - need.all;
-            need.all += grown;
-            match above.and_then(|above| self.accounts.get_mut(above)?.needs.get_mut(slot)) {
-                Some(need) => need.below += grown,
-                None => pool.required += grown,
+            let Some(cell) = self.cell_mut(at, slot) else { continue };
+            let grown = cell.lacking().max(cell.needed_below) - cell.needed;
+            cell.needed += grown;
+            match above.and_then(|above| self.cell_mut(above, slot)) {
+                Some(cell) => cell.needed_below += grown,
+                None => self.pools[slot].required += grown,
             }
         }
     }
 
-    /// What is free on all agents and counts: what they have, less what is used or offered.
     fn find_free(&mut self, state: &State) {
-        let mut free = Quantities::default();
-        let active = state.book.free.keys().filter_map(|id| state.agents.get(id));
-        for agent in active.filter(|agent| agent.is_active()) {
-            agent.total.iter().filter(|it| counts(it)).for_each(|it| free.add(it));
-            let taken = agent.used.iter().chain(&agent.offered);
-            taken.filter(|it| counts(it)).for_each(|it| free.remove(it));
-        }
+        let free = state.free_for_quotas();
         for pool in &mut self.pools {
             pool.available = free.get(pool.name).0;
         }
@@ -156,7 +158,7 @@ impl<'a> Headroom<'a> {
 
     /// No role has a quota.
     pub fn is_empty(&self) -> bool {
-        self.accounts.is_empty()
+        self.index.is_empty()
     }
 
     /// Every guarantee is met.
@@ -173,7 +175,13 @@ impl<'a> Headroom<'a> {
 
     /// The account that a role's resources go to: its own, or the closest above it.
     pub fn account(&self, role: &str) -> Option<usize> {
-        upwards(role).find_map(|above| self.index.get(above).copied())
+        self.index.get(role).or_else(|| self.index.above(role))
+    }
+
+    /// The same for roles that come in the order of their names.
+    pub(crate) fn accounts(&self) -> impl FnMut(&str) -> Option<usize> {
+        let mut find = self.index.in_step();
+        move |role| find.get(role).or_else(|| self.index.above(role))
     }
 
     /// Whether some of these are due to anybody.
@@ -190,20 +198,14 @@ impl<'a> Headroom<'a> {
         counted.any(|it| self.slot(&it.name).is_some_and(|slot| self.due(account, slot) > 0))
     }
 
-    /// Whether a role of the top level or any below it has less than it is guaranteed.
-    pub fn may_be_due(&self, role: &str) -> bool {
-        let needs = |at: &usize| {
-            self.accounts.get(*at).is_some_and(|account| account.needs.iter().any(|it| it.all > 0))
-        };
-        if self.index.get(role).is_some_and(needs) {
-            return true;
+    /// Whether a role of the top level, which has this account, or any below it has less than it is
+    /// guaranteed.
+    pub fn may_be_due(&self, account: Option<usize>, role: &str) -> bool {
+        let needs = |at: usize| self.cells_of(at).iter().any(|cell| cell.needed > 0);
+        match account {
+            Some(at) => needs(at), // what those below it need is in its own
+            None => self.has_nested && self.index.below(role).any(needs),
         }
-        if !self.has_nested {
-            return false;
-        }
-        let below = format!("{role}/");
-        let roles = self.index.range(&*below..).take_while(|(it, _)| it.starts_with(&below));
-        roles.map(|(_, at)| at).any(needs)
     }
 
     /// As much of what is free as the roles of an account may be offered and what bound it, if that is
@@ -256,36 +258,49 @@ impl<'a> Headroom<'a> {
             return;
         }
         for pool in &mut self.pools {
-            pool.available -= counted.get(pool.name).0;
+            pool.available -= pool.of(counted);
         }
         self.add(account, counted);
         let mut next = account;
         while let Some(at) = next {
             self.renew(at);
-            next = self.accounts.get(at).and_then(|account| account.above);
+            next = self.above(at);
         }
     }
 
     /// How much more of a resource the roles of an account may have, and what says so; none if nothing
     /// does.
     pub(super) fn room(&self, account: Option<usize>, name: &Name) -> Option<(Scalar, Bound)> {
-        let limits = self.upwards(account).filter_map(|account| {
-            let limit = account.quota.limits.get(name)?;
-            Some((Scalar(limit.0 - account.consumed.get(name).0), Bound::Limit))
+        let slot = self.slot(name)?;
+        let pool = self.pools.get(slot)?;
+        let limits = self.upwards(account, slot).filter_map(|cell| {
+            let limit = cell.limit?;
+            Some((Scalar(limit - cell.consumed), Bound::Limit))
         });
-        let slot = self.slot(name);
-        let guaranteed = slot.and_then(|slot| Some((slot, self.pools.get(slot)?)));
-        let spare = guaranteed.filter(|(_, pool)| pool.required > 0).map(|(slot, pool)| {
+        let spare = (pool.required > 0).then(|| {
             let spare = (pool.available - pool.required).max(0);
             (Scalar(self.due(account, slot) + spare), Bound::Guarantees)
         });
         limits.chain(spare).min_by_key(|(room, _)| *room)
     }
 
-    /// An account and those above it, innermost first.
-    fn upwards(&self, account: Option<usize>) -> impl Iterator<Item = &Account<'a>> {
-        let first = account.and_then(|at| self.accounts.get(at));
-        std::iter::successors(first, |account| self.accounts.get(account.above?))
+    /// What an account and those above it say of a resource, innermost first.
+    fn upwards(&self, account: Option<usize>, slot: usize) -> impl Iterator<Item = &Cell> {
+        let accounts = std::iter::successors(account, |at| self.above(*at));
+        accounts.filter_map(move |at| self.cells_of(at).get(slot))
+    }
+
+    fn above(&self, account: usize) -> Option<usize> {
+        self.above.get(account).copied()?
+    }
+
+    fn cells_of(&self, account: usize) -> &[Cell] {
+        let slots = self.pools.len();
+        self.cells.get(account * slots..(account + 1) * slots).unwrap_or_default()
+    }
+
+    fn cell_mut(&mut self, account: usize, slot: usize) -> Option<&mut Cell> {
+        self.cells.get_mut(account * self.pools.len() + slot)
     }
 
     fn slot(&self, name: &Name) -> Option<usize> {
@@ -296,8 +311,7 @@ impl<'a> Headroom<'a> {
     /// further: their part of what they, or roles above them, are guaranteed. A guarantee covers those
     /// of the roles below it, so that each level adds what it needs beyond them.
     fn due(&self, account: Option<usize>, slot: usize) -> i64 {
-        let needs = self.upwards(account).filter_map(|account| account.needs.get(slot));
-        needs.map(|need| need.all - need.below).sum()
+        self.upwards(account, slot).map(|cell| cell.needed - cell.needed_below).sum()
     }
 
     /// What the guarantees of all roles together still need of a resource, in thousandths.
@@ -307,15 +321,28 @@ impl<'a> Headroom<'a> {
 
     /// What the guarantees of a role and those below it still need of a resource.
     pub(super) fn needs(&self, role: &str, name: &Name) -> i64 {
-        let account = self.index.get(role).and_then(|at| self.accounts.get(*at));
-        let need = account.and_then(|account| account.needs.get(self.slot(name)?));
-        need.map_or(0, |need| need.all)
+        let cell = self.index.get(role).zip(self.slot(name));
+        let cell = cell.and_then(|(account, slot)| self.cells_of(account).get(slot));
+        cell.map_or(0, |cell| cell.needed)
     }
 }
 
-impl Account<'_> {
-    fn unmet(&self, name: &Name) -> i64 {
-        let guaranteed = self.quota.guarantees.get(name);
-        guaranteed.map_or(0, |it| (it.0 - self.consumed.get(name).0).max(0))
+impl Cell {
+    fn new(quota: &Quota, name: &Name) -> Self {
+        let amount = |amounts: &Amounts| amounts.get(name).map(|amount| amount.0);
+        let (guaranteed, limit) = (amount(&quota.guarantees), amount(&quota.limits));
+        Self { guaranteed, limit, ..Self::default() }
+    }
+
+    /// What it lacks of its own guarantee.
+    fn lacking(&self) -> i64 {
+        self.guaranteed.map_or(0, |it| (it - self.consumed).max(0))
+    }
+}
+
+impl Pool<'_> {
+    /// How much of it there is among others.
+    fn of(&self, quantities: &Quantities) -> i64 {
+        quantities.get(self.name).0
     }
 }

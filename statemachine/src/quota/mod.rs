@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod guaranteed;
 mod headroom;
+mod index;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use headroom::{Bound, Headroom};
+pub(crate) use index::Index;
 pub use set::{Before, QuotasUpdated, SetQuotas};
 
 use crate::allocator::Holding;
