@@ -213,9 +213,12 @@ impl State {
     /// neither used nor offered, nor reserved, nor revocable.
     pub(crate) fn free_for_quotas(&self) -> Quantities {
         let (mut sum, mut agents) = (Quantities::default(), Along::new(&self.agents));
-        for (id, free) in &self.book.free {
+        let is_special = |id: &AgentId| self.book.special.contains(id);
+        // most agents have nothing left to be read in a cluster that is in use
+        let some = self.book.free.iter().filter(|(id, free)| !free.is_empty() || is_special(id));
+        for (id, free) in some {
             match agents.next(*id).filter(|(_, agent)| agent.is_active()) {
-                Some((_, agent)) if self.book.special.contains(id) => {
+                Some((_, agent)) if is_special(id) => {
                     sum.add_all(&Quantities::of(agent.free().iter().filter(|it| counts(it))));
                 }
                 Some(_) => sum.add_all(free),

@@ -78,8 +78,8 @@ impl<'a> Headroom<'a> {
 
     fn accounts_of(state: &'a State) -> Self {
         let quotas = &state.quotas;
-        let named = |quota: &'a Quota| quota.guarantees.keys().chain(quota.limits.keys());
-        let names: BTreeSet<&'a Name> = quotas.values().flat_map(named).collect();
+        let limited = |quota: &'a Quota| quota.guarantees.keys().chain(quota.limits.keys());
+        let names: BTreeSet<&'a Name> = quotas.values().flat_map(limited).collect();
         let pool = |name| Pool { name, required: 0, available: 0 };
         let mut headroom = Self {
             index: Index::with_capacity(quotas.len()),
